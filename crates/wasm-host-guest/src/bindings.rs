@@ -1,0 +1,56 @@
+//! Generated from the published WIT: what the host offers once, and each phase in a world of its own, so that a
+//! plugin exports the phases it names and no other.
+#![allow(missing_docs, missing_debug_implementations, unsafe_code, clippy::all, clippy::restriction, reason = "generated code")]
+
+pub mod imports {
+    wit_bindgen::generate!({
+        path: [
+            "wit/deps/io",
+            "wit/deps/clocks",
+            "wit/deps/random",
+            "wit/deps/logging",
+            "wit/deps/config",
+            "wit/plugin@0.1.0",
+        ],
+        world: "wasm-host:plugin/imports",
+        generate_all,
+    });
+}
+
+macro_rules! phase {
+    ($module:ident, $world:literal, $export:literal) => {
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: [
+                    "wit/deps/io",
+                    "wit/deps/clocks",
+                    "wit/deps/random",
+                    "wit/deps/logging",
+                    "wit/deps/config",
+                    "wit/plugin@0.1.0",
+                ],
+                world: $world,
+                with: {
+                    "wasm-host:plugin/types@0.1.0": crate::bindings::imports::wasm_host::plugin::types,
+                    "wasm-host:plugin/exchange@0.1.0": crate::bindings::imports::wasm_host::plugin::exchange,
+                    "wasm-host:plugin/properties@0.1.0": crate::bindings::imports::wasm_host::plugin::properties,
+                    "wasm-host:plugin/upstream@0.1.0": crate::bindings::imports::wasm_host::plugin::upstream,
+                    "wasi:logging/logging@0.1.0-draft": crate::bindings::imports::wasi::logging::logging,
+                    "wasi:config/store@0.2.0-rc.1": crate::bindings::imports::wasi::config::store,
+                    "wasi:io/poll@0.2.12": crate::bindings::imports::wasi::io::poll,
+                    "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::imports::wasi::clocks::monotonic_clock,
+                    "wasi:clocks/wall-clock@0.2.12": crate::bindings::imports::wasi::clocks::wall_clock,
+                    "wasi:random/random@0.2.12": crate::bindings::imports::wasi::random::random,
+                },
+                pub_export_macro: true,
+                export_macro_name: $export,
+            });
+        }
+    };
+}
+
+phase!(configure, "wasm-host:plugin/configure-plugin", "__export_configure");
+phase!(request, "wasm-host:plugin/request-plugin", "__export_request");
+phase!(response, "wasm-host:plugin/response-plugin", "__export_response");
+phase!(error, "wasm-host:plugin/error-plugin", "__export_error");
+phase!(complete, "wasm-host:plugin/complete-plugin", "__export_complete");

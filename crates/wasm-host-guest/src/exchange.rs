@@ -1,0 +1,28 @@
+//! Facts of the exchange the plugin is called for.
+
+use crate::bindings::imports::wasm_host::plugin::exchange;
+
+/// The id of the request, the same in the host's logs.
+pub fn id() -> String {
+    exchange::id()
+}
+
+/// The name of the route that matched.
+pub fn route() -> Option<String> {
+    exchange::route()
+}
+
+/// The name of the service the route leads to.
+pub fn service() -> Option<String> {
+    exchange::service()
+}
+
+/// The client's address, without the port.
+pub fn client_address() -> Option<String> {
+    exchange::client_address()
+}
+
+/// When the host received the request, in milliseconds since 1970-01-01T00:00:00Z.
+pub fn received_at() -> u64 {
+    exchange::received_at()
+}

@@ -1,0 +1,55 @@
+//! Write HTTP plugins for `wasm-host` in Rust.
+//!
+//! A plugin is a type that takes its configuration and has the phases it needs. This one answers 401 to every request
+//! without the right token:
+//!
+//! ```
+//! use wasm_host_guest::{Action, Config, OnRequest, Plugin, Request, Result, export};
+//!
+//! struct TokenCheck;
+//!
+//! impl Plugin for TokenCheck {
+//!     fn configure(_: Config) -> Result<Self> {
+//!         Ok(Self)
+//!     }
+//! }
+//!
+//! impl OnRequest for TokenCheck {
+//!     fn on_request(&mut self, request: &Request<'_>) -> Result<Action> {
+//!         match request.header("authorization") {
+//!             Some(token) if token == "Bearer secret" => Ok(Action::Continue),
+//!             _ => Action::respond(401),
+//!         }
+//!     }
+//! }
+//!
+//! export!(TokenCheck: request);
+//! ```
+//!
+//! Build it as a `cdylib` with `cargo build --release --target wasm32-wasip2`. The phases named in [`export!`] are the
+//! ones the host calls; a phase that is not named costs nothing.
+
+mod action;
+mod config;
+mod error;
+mod header;
+mod message;
+mod plugin;
+
+pub mod exchange;
+pub mod log;
+pub mod properties;
+pub mod upstream;
+
+#[doc(hidden)]
+pub mod bindings;
+mod macros;
+
+pub use action::{Action, LocalResponse};
+pub use config::Config;
+pub use error::{EditError, Error, Result};
+pub use header::HeaderValue;
+pub use message::{Request, Response};
+#[doc(hidden)]
+pub use plugin::{Adapter, Slot};
+pub use plugin::{Failure, OnComplete, OnError, OnRequest, OnResponse, Plugin, Summary};

@@ -1,0 +1,106 @@
+use crate::{EditError, HeaderValue, Result, bindings::imports::wasm_host::plugin::types};
+
+/// A request on its way to the upstream, as the earlier plugins left it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a>(pub(crate) &'a types::Request);
+
+/// A response on its way to the client, as the plugins behind this one left it.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a>(pub(crate) &'a types::Response);
+
+macro_rules! headers {
+    () => {
+        /// The first value of a header.
+        pub fn header(&self, name: &str) -> Option<HeaderValue> {
+            self.0.header(name).map(HeaderValue)
+        }
+
+        /// Every value of a header, in order.
+        pub fn header_values(&self, name: &str) -> Vec<HeaderValue> {
+            self.0.header_values(name).into_iter().map(HeaderValue).collect()
+        }
+
+        /// Every header, one entry a value.
+        pub fn headers(&self) -> Vec<(String, HeaderValue)> {
+            self.0.headers().into_iter().map(|(name, value)| (name, HeaderValue(value))).collect()
+        }
+
+        /// Replaces every value of a header by one.
+        pub fn set_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EditError> {
+            self.0.set_header(name, value.as_ref())
+        }
+
+        /// Adds a value behind those the header has.
+        pub fn append_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EditError> {
+            self.0.append_header(name, value.as_ref())
+        }
+
+        /// Removes every value of a header, and says how many there were.
+        pub fn remove_header(&self, name: &str) -> Result<u32, EditError> {
+            self.0.remove_header(name)
+        }
+    };
+}
+
+impl Request<'_> {
+    /// The method, for example `GET`.
+    pub fn method(&self) -> String {
+        self.0.method()
+    }
+
+    /// Replaces the method.
+    pub fn set_method(&self, method: &str) -> Result<(), EditError> {
+        self.0.set_method(method)
+    }
+
+    /// `http` or `https`, when the host knows which the client used.
+    pub fn scheme(&self) -> Option<String> {
+        self.0.scheme()
+    }
+
+    /// The host the client asked for, with its port when it gave one.
+    pub fn authority(&self) -> Option<String> {
+        self.0.authority()
+    }
+
+    /// Replaces the host the request is for.
+    pub fn set_authority(&self, authority: &str) -> Result<(), EditError> {
+        self.0.set_authority(authority)
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> String {
+        self.0.path()
+    }
+
+    /// The query without its question mark.
+    pub fn query(&self) -> Option<String> {
+        self.0.query()
+    }
+
+    /// The path with its query.
+    pub fn path_with_query(&self) -> String {
+        self.0.path_with_query()
+    }
+
+    /// Replaces path and query.
+    pub fn set_path_with_query(&self, path_with_query: &str) -> Result<(), EditError> {
+        self.0.set_path_with_query(path_with_query)
+    }
+
+    headers!();
+}
+
+impl Response<'_> {
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.0.status()
+    }
+
+    /// Replaces the status: 200 to 599.
+    pub fn set_status(&self, status: u16) -> Result<(), EditError> {
+        self.0.set_status(status)
+    }
+
+    headers!();
+}

@@ -1,0 +1,86 @@
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+
+use crate::{Error, Result};
+
+/// What a file is, read from its outermost level.
+#[derive(Debug)]
+pub(crate) struct FileShape {
+    pub(crate) kind: FileKind,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    /// A core module with a WIT world in a custom section, ready to be made a component.
+    pub(crate) carries_wit: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    CoreModule,
+    Component,
+}
+
+impl FileKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::CoreModule => "core module",
+            Self::Component => "component",
+        }
+    }
+}
+
+impl FileShape {
+    /// Reads and validates a whole file.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        if !bytes.starts_with(b"\0asm") {
+            let found = match bytes.get(..bytes.len().min(4)) {
+                None | Some([]) => "nothing: the file is empty".to_owned(),
+                Some(start) => format!("{start:02x?}"),
+            };
+            return Err(Error::NotWasm { found });
+        }
+        let damaged = |error: wasmparser::BinaryReaderError| Error::Damaged { reason: error.to_string() };
+        Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(damaged)?;
+
+        let mut shape =
+            Self { kind: FileKind::CoreModule, imports: Vec::new(), exports: Vec::new(), carries_wit: false };
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(damaged)? {
+                Payload::Version { encoding: Encoding::Component, .. } if depth == 0 => shape.kind = FileKind::Component,
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                payload if depth == 0 => shape.add(payload).map_err(damaged)?,
+                _ => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    fn add(&mut self, payload: Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {
+        match payload {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import?;
+                    self.imports.push(format!("{}.{}", import.module, import.name));
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    self.exports.push(export?.name.to_owned());
+                }
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    self.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    self.exports.push(export?.name.name.to_owned());
+                }
+            }
+            Payload::CustomSection(section) => self.carries_wit |= section.name().starts_with("component-type"),
+            _ => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! The host's side of `wasm-host:plugin@0.1.0`, generated from the published WIT.
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: [
+        "wit/deps/io",
+        "wit/deps/clocks",
+        "wit/deps/random",
+        "wit/deps/logging",
+        "wit/deps/config",
+        "wit/plugin@0.1.0",
+    ],
+    world: "wasm-host:plugin/plugin",
+    imports: { default: trappable },
+    exports: { default: async },
+    with: {
+        "wasi:io": wasmtime_wasi::p2::bindings::io,
+        "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+        "wasi:random": wasmtime_wasi::p2::bindings::random,
+        "wasm-host:plugin/types.request": super::RequestHandle,
+        "wasm-host:plugin/types.response": super::ResponseHandle,
+        "wasm-host:plugin/types.local-response": crate::message::LocalResponse,
+    },
+});

@@ -1,0 +1,307 @@
+//! Guest → host: each function checks its arguments and translates, nothing else.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use wasmtime::{Result, component::Resource};
+
+use super::{
+    RequestHandle, ResponseHandle,
+    bindings::{
+        wasi::{
+            config::store as config,
+            logging::logging::{self, Level},
+        },
+        wasm_host::plugin::{
+            exchange, properties,
+            types::{self, EditError},
+            upstream::{self, UpstreamError},
+        },
+    },
+};
+use crate::{
+    LogLevel,
+    message::{self, Headers, LocalResponse, Phase, PropertyError},
+    store::HostState,
+};
+
+type Edit<T = ()> = Result<Result<T, EditError>>;
+type HeaderList = Vec<(String, Vec<u8>)>;
+
+fn first(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    headers.get(name).map(|value| value.as_bytes().to_vec())
+}
+
+fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
+    headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
+}
+
+fn list(headers: &HeaderMap) -> HeaderList {
+    headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+}
+
+impl HostState {
+    fn request_headers(&mut self) -> Result<Headers<'_>> {
+        let (request, budget) = self.exchange()?.edit_request();
+        Ok(Headers { map: &mut request.headers, budget })
+    }
+
+    fn response_headers(&mut self) -> Result<Headers<'_>> {
+        let (response, budget) = self.exchange()?.edit_response();
+        Ok(Headers { map: &mut response.headers, budget })
+    }
+
+    fn edit_local<T>(
+        &mut self,
+        response: &Resource<LocalResponse>,
+        edit: impl FnOnce(&mut Headers<'_>) -> Result<T, message::EditError>,
+    ) -> Edit<T> {
+        self.count_hostcall()?;
+        let Self { exchange, table, .. } = self;
+        let Some(exchange) = exchange else { return Err(crate::store::HostStop::NoExchange.into()) };
+        let response = table.get_mut(response)?;
+        Ok(edit(&mut Headers { map: &mut response.headers, budget: &mut exchange.edits }).map_err(Into::into))
+    }
+}
+
+impl types::Host for HostState {}
+
+impl types::HostRequest for HostState {
+    fn method(&mut self, _: Resource<RequestHandle>) -> Result<String> {
+        Ok(self.exchange()?.request.method.to_string())
+    }
+
+    fn set_method(&mut self, _: Resource<RequestHandle>, method: String) -> Edit {
+        Ok(message::set_method(self.exchange()?.edit_request().0, &method).map_err(Into::into))
+    }
+
+    fn scheme(&mut self, _: Resource<RequestHandle>) -> Result<Option<String>> {
+        Ok(self.exchange()?.request.uri.scheme_str().map(str::to_owned))
+    }
+
+    fn authority(&mut self, _: Resource<RequestHandle>) -> Result<Option<String>> {
+        let request = &self.exchange()?.request;
+        let host = || request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        Ok(request.uri.authority().map(|authority| authority.as_str()).or_else(host).map(str::to_owned))
+    }
+
+    fn set_authority(&mut self, _: Resource<RequestHandle>, authority: String) -> Edit {
+        Ok(message::set_authority(self.exchange()?.edit_request().0, &authority).map_err(Into::into))
+    }
+
+    fn path(&mut self, _: Resource<RequestHandle>) -> Result<String> {
+        Ok(self.exchange()?.request.uri.path().to_owned())
+    }
+
+    fn query(&mut self, _: Resource<RequestHandle>) -> Result<Option<String>> {
+        Ok(self.exchange()?.request.uri.query().map(str::to_owned))
+    }
+
+    fn path_with_query(&mut self, _: Resource<RequestHandle>) -> Result<String> {
+        let uri = &self.exchange()?.request.uri;
+        Ok(uri.path_and_query().map_or("/", |target| target.as_str()).to_owned())
+    }
+
+    fn set_path_with_query(&mut self, _: Resource<RequestHandle>, target: String) -> Edit {
+        Ok(message::set_path_with_query(self.exchange()?.edit_request().0, &target).map_err(Into::into))
+    }
+
+    fn header(&mut self, _: Resource<RequestHandle>, name: String) -> Result<Option<Vec<u8>>> {
+        Ok(first(&self.exchange()?.request.headers, &name))
+    }
+
+    fn header_values(&mut self, _: Resource<RequestHandle>, name: String) -> Result<Vec<Vec<u8>>> {
+        Ok(values(&self.exchange()?.request.headers, &name))
+    }
+
+    fn headers(&mut self, _: Resource<RequestHandle>) -> Result<HeaderList> {
+        Ok(list(&self.exchange()?.request.headers))
+    }
+
+    fn set_header(&mut self, _: Resource<RequestHandle>, name: String, value: Vec<u8>) -> Edit {
+        Ok(self.request_headers()?.set(&name, &value).map_err(Into::into))
+    }
+
+    fn append_header(&mut self, _: Resource<RequestHandle>, name: String, value: Vec<u8>) -> Edit {
+        Ok(self.request_headers()?.append(&name, &value).map_err(Into::into))
+    }
+
+    fn remove_header(&mut self, _: Resource<RequestHandle>, name: String) -> Edit<u32> {
+        Ok(self.request_headers()?.remove(&name).map_err(Into::into))
+    }
+
+    fn drop(&mut self, _: Resource<RequestHandle>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl types::HostResponse for HostState {
+    fn status(&mut self, _: Resource<ResponseHandle>) -> Result<u16> {
+        Ok(self.exchange()?.response.status.as_u16())
+    }
+
+    fn set_status(&mut self, _: Resource<ResponseHandle>, status: u16) -> Edit {
+        Ok(message::set_status(&mut self.exchange()?.edit_response().0.status, status).map_err(Into::into))
+    }
+
+    fn header(&mut self, _: Resource<ResponseHandle>, name: String) -> Result<Option<Vec<u8>>> {
+        Ok(first(&self.exchange()?.response.headers, &name))
+    }
+
+    fn header_values(&mut self, _: Resource<ResponseHandle>, name: String) -> Result<Vec<Vec<u8>>> {
+        Ok(values(&self.exchange()?.response.headers, &name))
+    }
+
+    fn headers(&mut self, _: Resource<ResponseHandle>) -> Result<HeaderList> {
+        Ok(list(&self.exchange()?.response.headers))
+    }
+
+    fn set_header(&mut self, _: Resource<ResponseHandle>, name: String, value: Vec<u8>) -> Edit {
+        Ok(self.response_headers()?.set(&name, &value).map_err(Into::into))
+    }
+
+    fn append_header(&mut self, _: Resource<ResponseHandle>, name: String, value: Vec<u8>) -> Edit {
+        Ok(self.response_headers()?.append(&name, &value).map_err(Into::into))
+    }
+
+    fn remove_header(&mut self, _: Resource<ResponseHandle>, name: String) -> Edit<u32> {
+        Ok(self.response_headers()?.remove(&name).map_err(Into::into))
+    }
+
+    fn drop(&mut self, _: Resource<ResponseHandle>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl types::HostLocalResponse for HostState {
+    fn new(&mut self, status: u16) -> Edit<Resource<LocalResponse>> {
+        self.count_hostcall()?;
+        match LocalResponse::new(status) {
+            Ok(response) => Ok(Ok(self.table.push(response)?)),
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
+    fn set_header(&mut self, response: Resource<LocalResponse>, name: String, value: Vec<u8>) -> Edit {
+        self.edit_local(&response, |headers| headers.set(&name, &value))
+    }
+
+    fn append_header(&mut self, response: Resource<LocalResponse>, name: String, value: Vec<u8>) -> Edit {
+        self.edit_local(&response, |headers| headers.append(&name, &value))
+    }
+
+    fn set_body(&mut self, response: Resource<LocalResponse>, body: Vec<u8>) -> Edit {
+        self.count_hostcall()?;
+        let Some(left) = self.response_bytes_left.checked_sub(body.len()) else {
+            return Ok(Err(EditError::TooLarge));
+        };
+        self.response_bytes_left = left;
+        self.table.get_mut(&response)?.body = Bytes::from(body);
+        Ok(Ok(()))
+    }
+
+    fn drop(&mut self, response: Resource<LocalResponse>) -> Result<()> {
+        self.table.delete(response)?;
+        Ok(())
+    }
+}
+
+impl exchange::Host for HostState {
+    fn id(&mut self) -> Result<String> {
+        Ok(self.exchange()?.facts.id.clone())
+    }
+
+    fn route(&mut self) -> Result<Option<String>> {
+        Ok(self.exchange()?.facts.route.as_deref().map(str::to_owned))
+    }
+
+    fn service(&mut self) -> Result<Option<String>> {
+        Ok(self.exchange()?.facts.service.as_deref().map(str::to_owned))
+    }
+
+    fn client_address(&mut self) -> Result<Option<String>> {
+        Ok(self.exchange()?.facts.client_address.map(|address| address.to_string()))
+    }
+
+    fn received_at(&mut self) -> Result<u64> {
+        let since_epoch = self.exchange()?.facts.received_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Ok(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl properties::Host for HostState {
+    fn get(&mut self, name: String) -> Result<Option<Vec<u8>>> {
+        Ok(self.exchange()?.property(&name).map(<[u8]>::to_vec))
+    }
+
+    fn set(&mut self, name: String, value: Vec<u8>) -> Result<Result<(), properties::PropertyError>> {
+        Ok(self.exchange()?.set_property(&name, &value).map_err(|error| match error {
+            PropertyError::InvalidName => properties::PropertyError::InvalidName,
+            PropertyError::TooLarge => properties::PropertyError::TooLarge,
+        }))
+    }
+}
+
+impl upstream::Host for HostState {
+    fn choose(&mut self, service: String) -> Result<Result<(), UpstreamError>> {
+        let granted = self.plugin.grants.upstreams.contains(&service);
+        let plugin = std::sync::Arc::clone(&self.plugin);
+        let exchange = self.exchange()?;
+        if exchange.phase != Phase::Request {
+            return Ok(Err(UpstreamError::TooLate));
+        }
+        if !granted {
+            tracing::warn!(plugin = &*plugin.name, service, "denied: `grants.upstreams` does not name this service");
+            return Ok(Err(UpstreamError::Denied));
+        }
+        let Some(known) = exchange.facts.services.iter().find(|known| ***known == *service) else {
+            return Ok(Err(UpstreamError::Unknown));
+        };
+        exchange.upstream = Some(std::sync::Arc::clone(known));
+        Ok(Ok(()))
+    }
+}
+
+impl logging::Host for HostState {
+    fn log(&mut self, level: Level, context: String, message: String) -> Result<()> {
+        self.count_hostcall()?;
+        let level = match level {
+            Level::Trace => LogLevel::Trace,
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warn => LogLevel::Warn,
+            Level::Error => LogLevel::Error,
+            Level::Critical => LogLevel::Critical,
+        };
+        self.log(level, &context, &message);
+        Ok(())
+    }
+}
+
+impl config::Host for HostState {
+    fn get(&mut self, key: String) -> Result<Result<Option<String>, config::Error>> {
+        self.count_hostcall()?;
+        Ok(Ok(self.plugin.config.get(&key).map(str::to_owned)))
+    }
+
+    fn get_all(&mut self) -> Result<Result<Vec<(String, String)>, config::Error>> {
+        self.count_hostcall()?;
+        Ok(Ok(self.plugin.config.entries().to_vec()))
+    }
+}
+
+impl From<message::EditError> for EditError {
+    fn from(error: message::EditError) -> Self {
+        use message::EditError as E;
+
+        match error {
+            E::InvalidName(name) => Self::InvalidName(name),
+            E::InvalidValue(name) => Self::InvalidValue(name),
+            E::Forbidden(name) => Self::Forbidden(name),
+            E::InvalidStatus(status) => Self::InvalidStatus(status),
+            E::InvalidMethod(method) => Self::InvalidMethod(method),
+            E::InvalidPath(path) => Self::InvalidPath(path),
+            E::InvalidAuthority(authority) => Self::InvalidAuthority(authority),
+            E::TooLarge => Self::TooLarge,
+        }
+    }
+}

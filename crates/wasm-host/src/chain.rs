@@ -1,0 +1,87 @@
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::{Body, Exchange, ExchangeFacts, Failure, FailureAction, Phase, Phases, Plugin};
+
+/// The ordered plugins of a route. Cloning is cheap.
+#[derive(Clone)]
+pub struct PluginChain {
+    plugins: Arc<[Plugin]>,
+    phases: Phases,
+}
+
+impl PluginChain {
+    /// A chain of these plugins, ordered by priority; equals stay in the order they come in.
+    pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
+        let mut plugins: Vec<_> = plugins.into_iter().collect();
+        plugins.sort_by_key(Plugin::priority);
+        let phases = plugins.iter().map(Plugin::phases).fold(Phases::default(), Phases::union);
+        Self { plugins: plugins.into(), phases }
+    }
+
+    /// The plugins in the order in which they see a request.
+    pub fn plugins(&self) -> &[Plugin] {
+        &self.plugins
+    }
+
+    /// The phases that one of the plugins has. A host may skip the others.
+    pub fn phases(&self) -> Phases {
+        self.phases
+    }
+
+    /// Opens an exchange: one request, and its response.
+    pub fn exchange(&self, facts: ExchangeFacts) -> Exchange {
+        Exchange::new(self.clone(), facts)
+    }
+}
+
+impl fmt::Debug for PluginChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.plugins.iter().map(Plugin::name)).finish()
+    }
+}
+
+/// What a failed call means for the exchange.
+pub(crate) enum Consequence {
+    /// Answer with this.
+    Close(Response<Body>),
+    /// Go on without the plugin.
+    Bypass,
+    /// Go on without the plugin, and say so in the message.
+    BypassTagged(HeaderName, HeaderValue),
+    /// Call it once more, on a fresh instance.
+    Retry,
+}
+
+/// Decides by the plugin's failure policy. The only place where a failure gets a meaning.
+pub(crate) fn consequence(plugin: &Plugin, failure: &Failure, phase: Phase, retried: bool) -> Consequence {
+    let policy = plugin.policy();
+    match policy.action(failure.class) {
+        FailureAction::Closed(status) => Consequence::Close(closed(plugin, failure, *status)),
+        FailureAction::Open => Consequence::Bypass,
+        FailureAction::OpenTag(header) => Consequence::BypassTagged(header.clone(), label(plugin, failure)),
+        FailureAction::RetryFresh if phase == Phase::Request && !retried => Consequence::Retry,
+        FailureAction::RetryFresh => Consequence::Close(closed(plugin, failure, None)),
+    }
+}
+
+fn closed(plugin: &Plugin, failure: &Failure, status: Option<StatusCode>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status.unwrap_or_else(|| failure.class.status());
+    if let Some(header) = &plugin.policy().expose_header {
+        response.headers_mut().insert(header.clone(), label(plugin, failure));
+    }
+    response
+}
+
+fn label(plugin: &Plugin, failure: &Failure) -> HeaderValue {
+    HeaderValue::try_from(format!("{};{}", plugin.name(), failure.class))
+        .unwrap_or_else(|_| HeaderValue::from_static(failure.class.as_str()))
+}
+
+/// Puts the tag of a bypassed plugin on a message.
+pub(crate) fn tag(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    // A map that is full keeps what it has: the tag is for information.
+    let _ = headers.try_append(name, value);
+}

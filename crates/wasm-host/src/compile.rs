@@ -1,0 +1,144 @@
+//! From a plugin's bytes to linked code. The same bytes are compiled once, whatever their configs.
+
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+    sync::{Arc, Weak},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+use wasmtime::{Engine, component::Component};
+
+use crate::{
+    Error, Result,
+    abi::{FileKind, FileShape, GuestAbi, GuestPre, componentize, detect},
+    compile_cache::CompileCache,
+    error::one_line,
+};
+
+/// The SHA-256 of a plugin's file.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+pub(crate) fn write_hex(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(to, "{byte:02x}"))
+}
+
+/// A plugin's bytes as they were given.
+pub(crate) struct Source {
+    pub(crate) bytes: Bytes,
+    pub(crate) digest: Digest,
+}
+
+impl Source {
+    pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+/// Code that is ready to be linked.
+pub(crate) struct CompiledCode {
+    component: Component,
+    shape: FileShape,
+    abi: &'static dyn GuestAbi,
+}
+
+impl CompiledCode {
+    pub(crate) fn component(&self) -> &Component {
+        &self.component
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.component.engine()
+    }
+
+    pub(crate) fn shape(&self) -> &FileShape {
+        &self.shape
+    }
+
+    pub(crate) fn abi(&self) -> &'static dyn GuestAbi {
+        self.abi
+    }
+
+    /// Connects the code with the host's functions.
+    pub(crate) fn link(&self) -> Result<Box<dyn GuestPre>> {
+        let missing = self.abi.missing_imports(self)?;
+        if missing.is_empty() { self.abi.link(self) } else { Err(Error::MissingImports { abi: self.abi.id(), missing }) }
+    }
+}
+
+pub(crate) struct Compiler {
+    engine: Engine,
+    disk: Option<CompileCache>,
+    live: Mutex<HashMap<Digest, Weak<CompiledCode>>>,
+}
+
+impl Compiler {
+    pub(crate) fn new(engine: Engine, disk: Option<CompileCache>) -> Self {
+        Self { engine, disk, live: Mutex::default() }
+    }
+
+    /// Compiles a file, unless its code is at hand.
+    pub(crate) fn compile(&self, source: &Source) -> Result<Arc<CompiledCode>> {
+        if let Some(code) = self.live.lock().get(&source.digest).and_then(Weak::upgrade) {
+            return Ok(code);
+        }
+        let (bytes, shape) = component_of(&source.bytes)?;
+        let abi = detect(&shape)?;
+        let component = match self.disk.as_ref().and_then(|disk| disk.load(&source.digest)) {
+            Some(component) => component,
+            None => self.compile_component(&bytes, source)?,
+        };
+        let code = Arc::new(CompiledCode { component, shape, abi });
+        let mut live = self.live.lock();
+        live.retain(|_, code| code.strong_count() > 0);
+        live.insert(source.digest, Arc::downgrade(&code));
+        Ok(code)
+    }
+
+    fn compile_component(&self, bytes: &[u8], source: &Source) -> Result<Component> {
+        let component = Component::new(&self.engine, bytes)
+            .map_err(|error| Error::Compile { reason: one_line(&error) })?;
+        if let Some(disk) = &self.disk {
+            disk.store(&source.digest, &component);
+        }
+        Ok(component)
+    }
+}
+
+/// The component in a file, and its shape. A core module that carries its WIT world becomes one.
+pub(crate) fn component_of(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
+    let shape = FileShape::read(bytes)?;
+    if shape.kind == FileKind::CoreModule && shape.carries_wit {
+        let component = Bytes::from(componentize(bytes)?);
+        let shape = FileShape::read(&component)?;
+        return Ok((component, shape));
+    }
+    Ok((bytes.clone(), shape))
+}

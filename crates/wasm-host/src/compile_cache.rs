@@ -1,0 +1,144 @@
+//! Compiled code on disk.
+//!
+//! Loading compiled code is running it: the directory is as trusted as the executable. What is checked here is that
+//! nobody else may write to it, and that a file is whole and was made by this version for this machine. A file that
+//! is not is compiled again and replaced.
+
+use std::{
+    fs, io,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::{Engine, component::Component};
+
+use crate::{
+    Error, Result,
+    compile::{Digest, write_hex},
+    error::one_line,
+};
+
+const MAGIC: &[u8; 8] = b"wasmhst1";
+const SEAL_BYTES: usize = 32;
+
+pub(crate) struct CompileCache {
+    directory: PathBuf,
+    engine: Engine,
+    /// Code of another wasmtime, another configuration or another machine has another fingerprint.
+    fingerprint: u64,
+}
+
+impl CompileCache {
+    pub(crate) fn open(directory: PathBuf, engine: &Engine) -> Result<Self> {
+        let refused = |reason: String| Error::Engine {
+            reason: format!("the cache directory {} cannot be used: {reason}", directory.display()),
+        };
+        create_private(&directory).map_err(|error| refused(error.to_string()))?;
+        check_private(&directory).map_err(refused)?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        Ok(Self { directory, engine: engine.clone(), fingerprint: hasher.finish() })
+    }
+
+    /// The code of a file, when the directory has it whole.
+    pub(crate) fn load(&self, digest: &Digest) -> Option<Component> {
+        let path = self.path(digest);
+        let file = match fs::read(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot read cached code; compiling again");
+                return None;
+            }
+        };
+        let Some(code) = self.unseal(digest, &file) else {
+            tracing::warn!(path = %path.display(), "cached code is damaged or foreign; compiling again");
+            return None;
+        };
+        // SAFETY: the seal shows that these are the bytes that `store` wrote for this engine, in a directory that
+        // only this user, or root, may write to.
+        #[expect(unsafe_code, reason = "wasmtime cannot check compiled code; the lines above say why it is ours")]
+        match unsafe { Component::deserialize(&self.engine, code) } {
+            Ok(component) => Some(component),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), error = one_line(&error), "cached code does not load; compiling again");
+                None
+            }
+        }
+    }
+
+    /// Keeps the code of a file. A failure costs the next start a compilation, nothing else.
+    pub(crate) fn store(&self, digest: &Digest, component: &Component) {
+        let path = self.path(digest);
+        let written = component.serialize().map_err(|error| one_line(&error)).and_then(|code| {
+            let mut file = Vec::with_capacity(MAGIC.len() + SEAL_BYTES + code.len());
+            file.extend_from_slice(MAGIC);
+            file.extend_from_slice(&self.seal(digest, &code));
+            file.extend_from_slice(&code);
+            replace(&path, &file).map_err(|error| error.to_string())
+        });
+        if let Err(error) = written {
+            tracing::warn!(path = %path.display(), error, "cannot keep compiled code");
+        }
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        let mut name = String::new();
+        // Writing to a string does not fail.
+        let _ = write_hex(&mut name, digest.as_bytes());
+        self.directory.join(format!("{name}-{:016x}.bin", self.fingerprint))
+    }
+
+    fn seal(&self, digest: &Digest, code: &[u8]) -> [u8; SEAL_BYTES] {
+        let mut seal = Sha256::new();
+        seal.update(digest.as_bytes());
+        seal.update(self.fingerprint.to_le_bytes());
+        seal.update(code);
+        seal.finalize().into()
+    }
+
+    fn unseal<'a>(&self, digest: &Digest, file: &'a [u8]) -> Option<&'a [u8]> {
+        let (seal, code) = file.strip_prefix(MAGIC)?.split_at_checked(SEAL_BYTES)?;
+        (seal == self.seal(digest, code)).then_some(code)
+    }
+}
+
+/// Writes beside the file and renames, so that a reader never sees half of it.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let unique = COUNT.fetch_add(1, Ordering::Relaxed);
+    let temporary = path.with_extension(format!("tmp-{}-{unique}", std::process::id()));
+    fs::write(&temporary, bytes)?;
+    fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+#[cfg(unix)]
+fn create_private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+#[cfg(unix)]
+fn check_private(directory: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = fs::metadata(directory).map_err(|error| error.to_string())?;
+    if metadata.mode() & 0o022 != 0 {
+        return Err(format!("others may write to it (mode {:o}); `chmod 700` it", metadata.mode() & 0o7777));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn create_private(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &Path) -> Result<(), String> {
+    Ok(())
+}

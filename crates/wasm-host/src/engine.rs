@@ -1,0 +1,154 @@
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::{
+    Error, Inspection, LogSink, Observer, Result, TracingLog,
+    compile::{Compiler, Source},
+    compile_cache::CompileCache,
+    epoch::EpochTicker,
+    error::one_line,
+    metrics::NoObserver,
+};
+
+/// Core instances, memories and tables that one component may have. A component of today's toolchains has three
+/// core instances, one memory and two tables.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
+const MEMORIES_PER_COMPONENT: u32 = 8;
+const TABLES_PER_COMPONENT: u32 = 16;
+/// How many of each the pool has for every instance it may hold.
+const TYPICAL_CORE_INSTANCES: u32 = 4;
+const TYPICAL_MEMORIES: u32 = 2;
+const TYPICAL_TABLES: u32 = 4;
+/// Elements one table may have at most, whatever a plugin's limits say.
+const TABLE_ELEMENTS: usize = 100_000;
+/// Bytes of a memory that stay resident between two instances: at least what a small guest touches.
+const KEEP_RESIDENT: usize = 128 << 10;
+const TABLE_KEEP_RESIDENT: usize = 8 << 10;
+const DECOMMIT_BATCH: usize = 16;
+
+/// What runs guests: the compiler, the memory they live in, and the clock that stops them.
+///
+/// One for a process is enough. Cloning is cheap and gives the same engine. Its clock's thread stops when the last
+/// clone and the last plugin are dropped.
+#[derive(Clone)]
+pub struct PluginEngine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) wasm: Engine,
+    pub(crate) compiler: Compiler,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) log: Arc<dyn LogSink>,
+    _ticker: EpochTicker,
+}
+
+impl PluginEngine {
+    /// Starts describing an engine.
+    pub fn builder() -> PluginEngineBuilder {
+        PluginEngineBuilder::default()
+    }
+
+    /// Says what a plugin's file is: its kind, its ABI, what it imports and exports, and what of that is missing
+    /// here. It fails only for bytes that are not valid WebAssembly.
+    ///
+    /// Compiles the guest, which may take seconds: not for a thread that serves requests.
+    pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection> {
+        crate::inspect::inspect(&self.0.compiler, &Source::new(bytes.to_vec()))
+    }
+}
+
+impl fmt::Debug for PluginEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginEngine").finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`PluginEngine`].
+#[derive(Debug)]
+pub struct PluginEngineBuilder {
+    max_instances: u32,
+    cache_dir: Option<PathBuf>,
+    observer: Arc<dyn Observer>,
+    log: Arc<dyn LogSink>,
+}
+
+impl Default for PluginEngineBuilder {
+    fn default() -> Self {
+        Self { max_instances: 1000, cache_dir: None, observer: Arc::new(NoObserver), log: Arc::new(TracingLog) }
+    }
+}
+
+impl PluginEngineBuilder {
+    /// How many instances may live at once, busy and idle ones of all plugins together. One more fails with the
+    /// class `saturated`. Each reserves about 8 GiB of address space, of which only what is used costs memory.
+    /// The default is 1000.
+    #[must_use]
+    pub fn max_instances(mut self, instances: u32) -> Self {
+        self.max_instances = instances.max(1);
+        self
+    }
+
+    /// A directory in which compiled code is kept between runs. Whoever can write to it can run code in this
+    /// process: it is created for this user alone, and refused when others may write to it.
+    #[must_use]
+    pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cache_dir = Some(directory.into());
+        self
+    }
+
+    /// Who is told of every call of a plugin. The default is nobody.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Where messages of guests go. The default is [`TracingLog`].
+    #[must_use]
+    pub fn log_sink(mut self, sink: impl LogSink + 'static) -> Self {
+        self.log = Arc::new(sink);
+        self
+    }
+
+    /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
+    /// be used.
+    pub fn build(self) -> Result<PluginEngine> {
+        let engine_error = |error: wasmtime::Error| Error::Engine { reason: one_line(&error) };
+        let wasm = Engine::new(&config(self.max_instances)).map_err(engine_error)?;
+        let ticker = EpochTicker::start(&wasm).map_err(|error| Error::Engine { reason: error.to_string() })?;
+        let cache = self.cache_dir.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
+        Ok(PluginEngine(Arc::new(Inner {
+            compiler: Compiler::new(wasm.clone(), cache),
+            wasm,
+            observer: self.observer,
+            log: self.log,
+            _ticker: ticker,
+        })))
+    }
+}
+
+fn config(instances: u32) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(TYPICAL_CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(TYPICAL_MEMORIES))
+        .total_tables(instances.saturating_mul(TYPICAL_TABLES))
+        .total_stacks(instances)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_memories_per_module(MEMORIES_PER_COMPONENT)
+        .max_tables_per_module(TABLES_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
+        .decommit_batch_size(DECOMMIT_BATCH);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .wasm_multi_memory(true)
+        // A guest that needs no async of the component model does not pay for it on every call.
+        .concurrency_support(false);
+    config
+}

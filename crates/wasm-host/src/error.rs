@@ -1,0 +1,101 @@
+use std::{io, path::PathBuf};
+
+/// Why an engine or a plugin could not be made. Each says whose fault it is and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// This machine or this process cannot run the engine as configured.
+    #[error("the engine cannot start: {reason}")]
+    Engine {
+        /// What failed.
+        reason: String,
+    },
+    /// The plugin's file cannot be read.
+    #[error("cannot read plugin file {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The bytes are not a WebAssembly file.
+    #[error("not a WebAssembly file: it starts with {found}; a plugin is a component or a core module in the binary format")]
+    NotWasm {
+        /// The first bytes, in hexadecimal.
+        found: String,
+    },
+    /// The file starts like WebAssembly and is damaged.
+    #[error("damaged WebAssembly file: {reason}")]
+    Damaged {
+        /// Where and how.
+        reason: String,
+    },
+    /// A valid file whose imports and exports fit no ABI.
+    #[error("no plugin ABI fits this {kind}: it exports {found}; supported are: {supported}")]
+    UnknownAbi {
+        /// `component` or `core module`.
+        kind: &'static str,
+        /// What it exports.
+        found: String,
+        /// Each supported ABI with what it exports.
+        supported: String,
+    },
+    /// The guest imports what the host does not have.
+    #[error("the guest imports what the {abi} ABI does not offer: {}", missing.join(", "))]
+    MissingImports {
+        /// The guest's ABI.
+        abi: &'static str,
+        /// Every missing import.
+        missing: Vec<String>,
+    },
+    /// A core module with an embedded WIT world could not be made a component.
+    #[error("the core module carries a WIT world and cannot be made a component: {reason}")]
+    Componentize {
+        /// What did not fit.
+        reason: String,
+    },
+    /// The code was not accepted by the compiler.
+    #[error("cannot compile the guest: {reason}")]
+    Compile {
+        /// What it said.
+        reason: String,
+    },
+    /// The guest's imports or exports have other types than its ABI.
+    #[error("the guest does not fit the {abi} ABI: {reason}")]
+    Link {
+        /// The guest's ABI.
+        abi: &'static str,
+        /// What did not fit.
+        reason: String,
+    },
+    /// The guest could not be instantiated, or failed in its configure phase.
+    #[error("plugin `{plugin}` does not start: {failure}")]
+    Start {
+        /// The plugin.
+        plugin: String,
+        /// How it failed.
+        failure: crate::Failure,
+    },
+    /// The guest refused its configuration.
+    #[error("plugin `{plugin}` refuses its config: {message}")]
+    ConfigRefused {
+        /// The plugin.
+        plugin: String,
+        /// The guest's own words.
+        message: String,
+    },
+    /// A plugin was built without code.
+    #[error("plugin `{plugin}` has no code: give it `bytes` or a `file`")]
+    NoCode {
+        /// The plugin.
+        plugin: String,
+    },
+}
+
+/// The result of what can fail with an [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A wasmtime error with its causes, on one line.
+pub(crate) fn one_line(error: &wasmtime::Error) -> String {
+    format!("{error:#}")
+}

@@ -1,0 +1,388 @@
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use http::{Request, Response, StatusCode};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use crate::{
+    Body, Execution, ExchangeFacts, Failure, Outcome, Phase, Plugin, PluginChain,
+    abi::{BoxFuture, Guest, GuestResult, HostStore},
+    chain::{Consequence, consequence, tag},
+    message::{Action, ExchangeState},
+    plugin::Seat,
+};
+
+/// Complete phases that may run at one moment beside the requests. Those over it are skipped and logged.
+const COMPLETING: usize = 1024;
+
+/// One request and its response on their way through a chain, with the instances that serve them.
+///
+/// The order of calls: [`on_request`](Self::on_request) once; [`on_error`](Self::on_error) when the upstream
+/// failed; [`on_response`](Self::on_response) with the answer, whoever made it; at the end
+/// [`complete`](Self::complete) or [`finish`](Self::finish). Dropping the exchange, or one of the futures, discards
+/// the instances it holds and leaks nothing.
+pub struct Exchange {
+    chain: PluginChain,
+    state: Option<Box<ExchangeState>>,
+    seats: Vec<Place>,
+    /// The plugins that have seen the request and let it pass: they see the response.
+    passed: usize,
+    decisions: Vec<Decision>,
+}
+
+/// What an exchange has of one plugin.
+enum Place {
+    /// Nothing yet.
+    Empty,
+    /// An instance at rest.
+    Seated(Seat),
+    /// The plugin failed, and the exchange goes on without it.
+    Bypassed,
+}
+
+/// What one plugin's phase means for the message.
+enum Verdict {
+    Continue,
+    Respond(Response<Body>),
+}
+
+/// What the request phase came to.
+#[derive(Debug)]
+pub enum RequestOutcome {
+    /// Send this request to the upstream.
+    Continue(Request<Body>),
+    /// Do not send it. This is the answer, to be passed to [`Exchange::on_response`].
+    Respond(Response<Body>),
+}
+
+/// What one plugin did in one phase, for an access log.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Decision {
+    /// The plugin.
+    pub plugin: Arc<str>,
+    /// The phase.
+    pub phase: Phase,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Why no response could be had from the upstream.
+#[derive(Clone, Debug)]
+pub struct UpstreamFailure {
+    /// The service that failed.
+    pub service: Option<Arc<str>>,
+    /// How.
+    pub kind: UpstreamFailureKind,
+    /// What happened, for a log.
+    pub message: String,
+    /// The status that the host is about to send.
+    pub status: StatusCode,
+}
+
+/// How an upstream failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpstreamFailureKind {
+    /// No connection could be made.
+    Connect,
+    /// It did not answer in time.
+    Timeout,
+    /// The connection broke before the response's headers were there.
+    Reset,
+    /// What it sent is not HTTP.
+    Protocol,
+    /// Anything else.
+    Other,
+}
+
+impl UpstreamFailureKind {
+    /// The name in logs and towards guests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Reset => "reset",
+            Self::Protocol => "protocol",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// How an exchange went.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary {
+    /// The status the client got.
+    pub status: Option<StatusCode>,
+    /// From the request's arrival to the end.
+    pub duration: Duration,
+    /// Bytes of the response body that were handed to the client's connection.
+    pub response_bytes: u64,
+    /// Whether the response body reached its end.
+    pub finished: bool,
+}
+
+impl Exchange {
+    pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
+        let plugins = chain.plugins().len();
+        Self {
+            chain,
+            state: Some(Box::new(ExchangeState::new(facts))),
+            seats: std::iter::repeat_with(|| Place::Empty).take(plugins).collect(),
+            passed: 0,
+            decisions: Vec::with_capacity(plugins),
+        }
+    }
+
+    /// Runs the request phase of each plugin, in the chain's order, until one answers or fails closed.
+    pub async fn on_request(&mut self, request: Request<Body>) -> RequestOutcome {
+        let (parts, body) = request.into_parts();
+        self.state().request = parts;
+        for index in 0..self.seats.len() {
+            match self.run(index, Phase::Request, |guest, store| guest.on_request(store)).await {
+                Verdict::Continue => self.passed = index + 1,
+                Verdict::Respond(response) => return RequestOutcome::Respond(response),
+            }
+        }
+        let parts = std::mem::replace(&mut self.state().request, Request::new(()).into_parts().0);
+        RequestOutcome::Continue(Request::from_parts(parts, body))
+    }
+
+    /// The service that a plugin chose for the request, if one did.
+    pub fn chosen_service(&self) -> Option<&Arc<str>> {
+        self.state.as_ref()?.upstream.as_ref()
+    }
+
+    /// Runs the response phase of the plugins that let the request pass, in reverse order. Each sees the response as
+    /// the plugins behind it left it.
+    pub async fn on_response(&mut self, response: Response<Body>) -> Response<Body> {
+        if !self.chain.phases().response {
+            return response;
+        }
+        let (parts, mut body) = response.into_parts();
+        self.state().response = parts;
+        for index in (0..self.passed).rev() {
+            if let Verdict::Respond(response) =
+                self.run(index, Phase::Response, |guest, store| guest.on_response(store)).await
+            {
+                let (parts, replaced) = response.into_parts();
+                self.state().response = parts;
+                body = replaced;
+            }
+        }
+        let parts = std::mem::replace(&mut self.state().response, Response::new(()).into_parts().0);
+        Response::from_parts(parts, body)
+    }
+
+    /// Runs the error phase of the plugins that let the request pass, in reverse order, until one answers. The
+    /// answer, or the host's own, is then passed to [`on_response`](Self::on_response).
+    pub async fn on_error(&mut self, failure: &UpstreamFailure) -> Option<Response<Body>> {
+        if !self.chain.phases().error {
+            return None;
+        }
+        let failure = Arc::new(failure.clone());
+        for index in (0..self.passed).rev() {
+            let failure = Arc::clone(&failure);
+            let verdict = self.run(index, Phase::Error, move |guest, store| on_error(guest, store, Arc::clone(&failure)));
+            if let Verdict::Respond(response) = verdict.await {
+                return Some(response);
+            }
+        }
+        None
+    }
+
+    /// Runs the complete phase of the plugins that let the request pass, and ends the exchange.
+    pub async fn complete(mut self, summary: Summary) {
+        if self.chain.phases().complete {
+            for index in (0..self.passed).rev() {
+                self.run(index, Phase::Complete, |guest, store| on_complete(guest, store, summary)).await;
+            }
+        }
+        self.finish();
+    }
+
+    /// Like [`complete`](Self::complete), on a task of its own when there is something to run. At most 1024 exchanges
+    /// complete in this way at one moment; further ones end without their complete phases, with a warning.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn complete_in_background(self, summary: Summary) {
+        static COMPLETING_NOW: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(COMPLETING)));
+        if !self.chain.phases().complete {
+            return self.finish();
+        }
+        match Arc::clone(&COMPLETING_NOW).try_acquire_owned() {
+            Ok(place) => {
+                tokio::spawn(async move {
+                    self.complete(summary).await;
+                    drop(place);
+                });
+            }
+            Err(_) => {
+                tracing::warn!("complete phases skipped: {COMPLETING} exchanges are completing");
+                self.finish();
+            }
+        }
+    }
+
+    /// Ends the exchange: its instances, all at rest, go back to their pools.
+    pub fn finish(self) {
+        for place in self.seats {
+            if let Place::Seated(seat) = place {
+                seat.give_back();
+            }
+        }
+    }
+
+    /// What each plugin did so far, in the order it was done.
+    pub fn decisions(&self) -> &[Decision] {
+        &self.decisions
+    }
+
+    fn state(&mut self) -> &mut ExchangeState {
+        self.state.get_or_insert_with(|| Box::new(ExchangeState::new(ExchangeFacts::default())))
+    }
+
+    /// Calls one phase of one plugin, and deals with its failure.
+    async fn run<C>(&mut self, index: usize, phase: Phase, call: C) -> Verdict
+    where
+        C: for<'a> Fn(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
+    {
+        let Some(plugin) = self.chain.plugins().get(index).cloned() else { return Verdict::Continue };
+        if !plugin.phases().has(phase) || matches!(self.place(index), Place::Bypassed) {
+            return Verdict::Continue;
+        }
+        let mut retried = false;
+        loop {
+            let failure = match self.call(index, &plugin, phase, retried, &call).await {
+                Ok(Action::Continue) => return Verdict::Continue,
+                Ok(Action::Respond(response)) => return Verdict::Respond(response.into_response()),
+                Err(failure) => failure,
+            };
+            self.report(&plugin, phase, &failure);
+            match consequence(&plugin, &failure, phase, retried) {
+                Consequence::Close(response) => return Verdict::Respond(response),
+                Consequence::Retry => {
+                    self.state().roll_back();
+                    retried = true;
+                }
+                Consequence::Bypass => {
+                    self.bypass(index);
+                    return Verdict::Continue;
+                }
+                Consequence::BypassTagged(name, value) => {
+                    self.bypass(index);
+                    let state = self.state();
+                    match phase {
+                        Phase::Request => tag(&mut state.request.headers, name, value),
+                        _ => tag(&mut state.response.headers, name, value),
+                    }
+                    return Verdict::Continue;
+                }
+            }
+        }
+    }
+
+    /// One call, counted and observed.
+    async fn call<C>(&mut self, index: usize, plugin: &Plugin, phase: Phase, fresh: bool, call: C) -> Result<Action, Failure>
+    where
+        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
+    {
+        let span =
+            tracing::debug_span!("plugin", plugin = plugin.name(), phase = phase.as_str(), action = tracing::field::Empty);
+        let (result, duration) = self.call_seated(index, plugin, phase, fresh, call).instrument(span.clone()).await;
+        let outcome = match &result {
+            Ok(Action::Continue) => Outcome::Continue,
+            Ok(Action::Respond(_)) => Outcome::Respond,
+            Err(failure) => Outcome::Failed(failure.class),
+        };
+        span.record("action", outcome.as_str());
+        plugin.counters().count(outcome);
+        plugin.observer().executed(&Execution { phase, outcome, duration });
+        self.decisions.push(Decision { plugin: Arc::clone(plugin.shared_name()), phase, outcome, duration });
+        result
+    }
+
+    /// One call on the exchange's instance of the plugin, which stays with the exchange when it is needed again.
+    async fn call_seated<C>(
+        &mut self,
+        index: usize,
+        plugin: &Plugin,
+        phase: Phase,
+        fresh: bool,
+        call: C,
+    ) -> (Result<Action, Failure>, Duration)
+    where
+        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
+    {
+        let seat = match std::mem::replace(self.place(index), Place::Empty) {
+            Place::Seated(seat) => Ok(seat),
+            _ if fresh => plugin.check_out_fresh().await,
+            _ => plugin.check_out().await,
+        };
+        let mut seat = match seat {
+            Ok(seat) => seat,
+            Err(failure) => return (Err(failure), Duration::ZERO),
+        };
+        let undo_wanted = plugin.policy().may_keep_the_message();
+        self.state().begin_call(phase, plugin.limits().header_bytes, undo_wanted);
+        let result = seat.instance.call(&mut self.state, phase, call).await;
+        let duration = seat.instance.elapsed();
+        if result.is_ok() {
+            if plugin.phases().needed_after(phase) {
+                *self.place(index) = Place::Seated(seat);
+            } else {
+                seat.give_back();
+            }
+        }
+        (result, duration)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each plugin of the chain")]
+    fn place(&mut self, index: usize) -> &mut Place {
+        &mut self.seats[index]
+    }
+
+    fn bypass(&mut self, index: usize) {
+        *self.place(index) = Place::Bypassed;
+        self.state().roll_back();
+    }
+
+    fn report(&mut self, plugin: &Plugin, phase: Phase, failure: &Failure) {
+        tracing::warn!(
+            plugin = plugin.name(),
+            phase = phase.as_str(),
+            class = failure.class.as_str(),
+            exchange = self.state().facts.id,
+            "plugin failed: {}",
+            failure.message.escape_debug(),
+        );
+    }
+}
+
+fn on_error<'a>(
+    guest: &'a mut dyn Guest,
+    store: &'a mut HostStore,
+    failure: Arc<UpstreamFailure>,
+) -> BoxFuture<'a, GuestResult<Action>> {
+    Box::pin(async move { guest.on_error(store, &failure).await })
+}
+
+fn on_complete<'a>(
+    guest: &'a mut dyn Guest,
+    store: &'a mut HostStore,
+    summary: Summary,
+) -> BoxFuture<'a, GuestResult<Action>> {
+    Box::pin(async move { guest.on_complete(store, summary).await.map(|()| Action::Continue) })
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("chain", &self.chain).field("decisions", &self.decisions).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,75 @@
+use wit_component::{DecodedWasm, WitPrinter};
+
+use crate::{
+    Result,
+    abi::{FileShape, detect},
+    compile::{Compiler, Digest, Source, component_of},
+};
+
+/// What a plugin's file is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// `component` or `core module`.
+    pub kind: &'static str,
+    /// Whether it is a core module that is made a component when it is loaded.
+    pub componentized: bool,
+    /// The ABI that fits; none when no ABI does.
+    pub abi: Option<&'static str>,
+    /// Why the file cannot be a plugin here; empty when it can.
+    pub problems: Vec<String>,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// Its world as WIT text, for a component.
+    pub wit: Option<String>,
+    /// The file's digest.
+    pub digest: Digest,
+    /// The file's size in bytes.
+    pub size: usize,
+}
+
+pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection> {
+    let file = FileShape::read(&source.bytes)?;
+    let kind = file.kind;
+    let componentized = component_of(&source.bytes);
+    let mut problems = Vec::new();
+    let abi = match &componentized {
+        Ok((_, shape)) => detect(shape).map_err(|error| problems.push(error.to_string())).ok(),
+        Err(error) => {
+            problems.push(error.to_string());
+            None
+        }
+    };
+    if abi.is_some() {
+        let linked = compiler.compile(source).and_then(|code| code.link());
+        if let Err(error) = linked {
+            problems.push(error.to_string());
+        }
+    }
+    let (wit, shape) = match componentized {
+        Ok((bytes, shape)) => (wit_of(&bytes), shape),
+        Err(_) => (None, file),
+    };
+    Ok(Inspection {
+        kind: kind.as_str(),
+        componentized: kind != shape.kind,
+        abi: abi.map(|abi| abi.id()),
+        problems,
+        imports: shape.imports,
+        exports: shape.exports,
+        wit,
+        digest: source.digest,
+        size: source.bytes.len(),
+    })
+}
+
+fn wit_of(component: &[u8]) -> Option<String> {
+    let decoded = wit_component::decode(component).ok()?;
+    let DecodedWasm::Component(resolve, world) = &decoded else { return None };
+    let package = resolve.worlds.get(*world)?.package?;
+    let mut printer = WitPrinter::default();
+    printer.print(resolve, package, &[]).ok()?;
+    Some(printer.output.to_string())
+}

@@ -1,0 +1,63 @@
+//! Run HTTP plugins written in WebAssembly.
+//!
+//! An engine runs guests, a plugin is a guest's code with its configuration, limits and grants, a chain orders
+//! plugins, and an exchange takes one request and its response through a chain.
+//!
+//! ```no_run
+//! use wasm_host::{Body, ExchangeFacts, Plugin, PluginChain, PluginEngine, RequestOutcome};
+//!
+//! # async fn example(request: http::Request<Body>) -> Result<(), wasm_host::Error> {
+//! let engine = PluginEngine::builder().build()?;
+//! let auth = Plugin::builder("auth").file("auth.wasm").load(&engine).await?;
+//! let chain = PluginChain::new([auth]);
+//!
+//! let mut exchange = chain.exchange(ExchangeFacts { id: "42".into(), ..ExchangeFacts::default() });
+//! let response = match exchange.on_request(request).await {
+//!     RequestOutcome::Continue(request) => send_to_upstream(request).await,
+//!     RequestOutcome::Respond(response) => response,
+//! };
+//! let response = exchange.on_response(response).await;
+//! exchange.finish();
+//! # drop(response);
+//! # Ok(())
+//! # }
+//! # async fn send_to_upstream(_: http::Request<Body>) -> http::Response<Body> { todo() }
+//! # fn todo() -> http::Response<Body> { http::Response::new(Body::empty()) }
+//! ```
+//!
+//! Everything here runs within a tokio runtime with its timer enabled. No type of wasmtime is part of the API.
+
+mod engine;
+mod plugin;
+mod chain;
+mod exchange;
+mod message;
+mod policy;
+mod limits;
+mod capability;
+mod pool;
+mod metrics;
+mod inspect;
+mod error;
+
+mod abi;
+mod compile;
+mod compile_cache;
+mod epoch;
+mod meter;
+mod store;
+
+pub use abi::Phases;
+pub use capability::{Grants, LogLevel, LogRecord, LogSink, Names, TracingLog};
+pub use chain::PluginChain;
+pub use compile::Digest;
+pub use engine::{PluginEngine, PluginEngineBuilder};
+pub use error::{Error, Result};
+pub use exchange::{Decision, Exchange, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind};
+pub use inspect::Inspection;
+pub use limits::Limits;
+pub use message::{Body, BodyError, ExchangeFacts, Phase};
+pub use metrics::{Execution, Observer, Outcome, PluginObserver, PluginStats};
+pub use plugin::{Plugin, PluginBuilder};
+pub use policy::{Failure, FailureAction, FailureClass, FailurePolicy};
+pub use pool::{PoolPolicy, Reuse};

@@ -1,0 +1,209 @@
+//! Edits a guest may make to a message, decided once for every ABI.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header,
+    request::Parts as RequestParts,
+    uri::{Authority, PathAndQuery},
+};
+
+/// Why an edit was refused. The message is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EditError {
+    #[error("`{0}` is not a header name")]
+    InvalidName(String),
+    #[error("the value of `{0}` is not a header value")]
+    InvalidValue(String),
+    #[error("the host manages `{0}`")]
+    Forbidden(String),
+    #[error("{0} is not a final status")]
+    InvalidStatus(u16),
+    #[error("`{0}` is not a method")]
+    InvalidMethod(String),
+    #[error("`{0}` is not a path with an optional query")]
+    InvalidPath(String),
+    #[error("`{0}` is not a host with an optional port")]
+    InvalidAuthority(String),
+    #[error("passes `limits.header_bytes`")]
+    TooLarge,
+}
+
+/// Bytes of headers that a call may still add.
+#[derive(Debug)]
+pub(crate) struct EditBudget(pub(crate) usize);
+
+impl EditBudget {
+    fn spend(&mut self, bytes: usize) -> Result<(), EditError> {
+        self.0 = self.0.checked_sub(bytes).ok_or(EditError::TooLarge)?;
+        Ok(())
+    }
+}
+
+/// The headers of a message, as a guest may read and edit them.
+pub(crate) struct Headers<'a> {
+    pub(crate) map: &'a mut HeaderMap,
+    pub(crate) budget: &'a mut EditBudget,
+}
+
+impl Headers<'_> {
+    pub(crate) fn set(&mut self, name: &str, value: &[u8]) -> Result<(), EditError> {
+        let (name, value) = self.checked(name, value)?;
+        self.map.try_insert(name, value).map_err(|_| EditError::TooLarge)?;
+        Ok(())
+    }
+
+    pub(crate) fn append(&mut self, name: &str, value: &[u8]) -> Result<(), EditError> {
+        let (name, value) = self.checked(name, value)?;
+        self.map.try_append(name, value).map_err(|_| EditError::TooLarge)?;
+        Ok(())
+    }
+
+    /// Removes every value of a name, and says how many there were.
+    pub(crate) fn remove(&mut self, name: &str) -> Result<u32, EditError> {
+        let name = editable_name(name)?;
+        match self.map.entry(name) {
+            header::Entry::Occupied(entry) => Ok(u32::try_from(entry.remove_entry_mult().1.count()).unwrap_or(u32::MAX)),
+            header::Entry::Vacant(_) => Ok(0),
+        }
+    }
+
+    fn checked(&mut self, name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), EditError> {
+        let name = editable_name(name)?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| EditError::InvalidValue(name.to_string()))?;
+        self.budget.spend(name.as_str().len() + value.len())?;
+        Ok((name, value))
+    }
+}
+
+fn editable_name(name: &str) -> Result<HeaderName, EditError> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| EditError::InvalidName(name.to_owned()))?;
+    if is_host_managed(&name) { Err(EditError::Forbidden(name.to_string())) } else { Ok(name) }
+}
+
+/// Hop-by-hop headers (RFC 9110 7.6.1), and those that say where a message ends and whom it is for.
+fn is_host_managed(name: &HeaderName) -> bool {
+    [
+        header::CONNECTION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::CONTENT_LENGTH,
+        header::HOST,
+    ]
+    .contains(name)
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+}
+
+pub(crate) fn set_method(request: &mut RequestParts, method: &str) -> Result<(), EditError> {
+    request.method = Method::from_bytes(method.as_bytes()).map_err(|_| EditError::InvalidMethod(method.to_owned()))?;
+    Ok(())
+}
+
+pub(crate) fn set_path_with_query(request: &mut RequestParts, target: &str) -> Result<(), EditError> {
+    let invalid = || EditError::InvalidPath(target.to_owned());
+    if !target.starts_with('/') || target.contains('#') {
+        return Err(invalid());
+    }
+    let mut uri = request.uri.clone().into_parts();
+    uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(|_| invalid())?);
+    request.uri = Uri::from_parts(uri).map_err(|_| invalid())?;
+    Ok(())
+}
+
+/// Sets whom the request is for, wherever the message says so: in its target, in its host header.
+pub(crate) fn set_authority(request: &mut RequestParts, text: &str) -> Result<(), EditError> {
+    let invalid = || EditError::InvalidAuthority(text.to_owned());
+    let authority = Authority::try_from(text).map_err(|_| invalid())?;
+    if authority.host().is_empty() || text.contains('@') {
+        return Err(invalid());
+    }
+    let value = HeaderValue::from_str(text).map_err(|_| invalid())?;
+    let mut uri = request.uri.clone().into_parts();
+    let in_target = uri.authority.is_some();
+    if in_target {
+        uri.authority = Some(authority);
+        request.uri = Uri::from_parts(uri).map_err(|_| invalid())?;
+    }
+    if !in_target || request.headers.contains_key(header::HOST) {
+        request.headers.insert(header::HOST, value);
+    }
+    Ok(())
+}
+
+/// A status that may end an exchange: 200 to 599.
+pub(crate) fn set_status(to: &mut StatusCode, status: u16) -> Result<(), EditError> {
+    if !(200..600).contains(&status) {
+        return Err(EditError::InvalidStatus(status));
+    }
+    *to = StatusCode::from_u16(status).map_err(|_| EditError::InvalidStatus(status))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn parts(uri: &str) -> RequestParts {
+        http::Request::builder().uri(uri).header("host", "old.example").body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn refuses_headers_that_the_host_manages() {
+        let mut map = HeaderMap::new();
+        let mut headers = Headers { map: &mut map, budget: &mut EditBudget(1000) };
+        for name in ["Connection", "keep-alive", "proxy-connection", "TE", "trailer", "transfer-encoding", "upgrade", "content-length", "Host"] {
+            let error = EditError::Forbidden(name.to_lowercase());
+            assert_eq!(headers.set(name, b"x"), Err(error.clone()));
+            assert_eq!(headers.append(name, b"x"), Err(error.clone()));
+            assert_eq!(headers.remove(name), Err(error));
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_split_a_message() {
+        let mut map = HeaderMap::new();
+        let mut headers = Headers { map: &mut map, budget: &mut EditBudget(1000) };
+        assert_eq!(headers.set("a b", b"x"), Err(EditError::InvalidName("a b".into())));
+        assert_eq!(headers.set("", b"x"), Err(EditError::InvalidName(String::new())));
+        assert_eq!(headers.append("a", b"x\r\nb: y"), Err(EditError::InvalidValue("a".into())));
+        let mut request = parts("/");
+        assert!(set_path_with_query(&mut request, "/a b").is_err());
+        assert!(set_path_with_query(&mut request, "http://elsewhere/").is_err());
+        assert!(set_authority(&mut request, "user@host").is_err());
+        assert!(set_method(&mut request, "GET /").is_err());
+        assert_eq!(request.uri, "/");
+    }
+
+    #[test]
+    fn bounds_added_headers() {
+        let mut map = HeaderMap::new();
+        let mut headers = Headers { map: &mut map, budget: &mut EditBudget(10) };
+        assert_eq!(headers.append("a", b"12345678"), Ok(()));
+        assert_eq!(headers.append("a", b"9"), Err(EditError::TooLarge));
+        assert_eq!(headers.remove("a"), Ok(1));
+    }
+
+    #[test]
+    fn authority_replaces_target_and_host() {
+        let mut http1 = parts("/x");
+        set_authority(&mut http1, "new.example:81").unwrap();
+        assert_eq!(http1.headers["host"], "new.example:81");
+        assert_eq!(http1.uri, "/x");
+        let mut http2 = parts("https://old.example/x");
+        set_authority(&mut http2, "new.example").unwrap();
+        assert_eq!(http2.uri, "https://new.example/x");
+        assert_eq!(http2.headers["host"], "new.example");
+    }
+
+    #[test]
+    fn final_statuses_only() {
+        let mut status = StatusCode::OK;
+        for bad in [0, 99, 100, 101, 199, 600, 999, 1000, u16::MAX] {
+            assert_eq!(set_status(&mut status, bad), Err(EditError::InvalidStatus(bad)));
+        }
+        assert_eq!(set_status(&mut status, 599), Ok(()));
+        assert_eq!(status.as_u16(), 599);
+    }
+}

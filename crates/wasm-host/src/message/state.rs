@@ -1,0 +1,193 @@
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+    time::SystemTime,
+};
+
+use http::{request::Parts as RequestParts, response::Parts as ResponseParts};
+
+use super::EditBudget;
+
+/// Bytes of names and values that the properties of one exchange may hold.
+const PROPERTY_BYTES: usize = 64 << 10;
+const PROPERTY_NAME_BYTES: usize = 256;
+
+/// What a host tells plugins about one request.
+#[derive(Clone, Debug)]
+pub struct ExchangeFacts {
+    /// The request's id, the same in the host's logs.
+    pub id: String,
+    /// The name of the route that matched.
+    pub route: Option<Arc<str>>,
+    /// The name of the service the route leads to.
+    pub service: Option<Arc<str>>,
+    /// The client's address.
+    pub client_address: Option<IpAddr>,
+    /// When the request arrived.
+    pub received_at: SystemTime,
+    /// The services that a plugin may send the request to, when it is granted to choose.
+    pub services: Arc<[Arc<str>]>,
+}
+
+impl Default for ExchangeFacts {
+    fn default() -> Self {
+        static NO_SERVICES: LazyLock<Arc<[Arc<str>]>> = LazyLock::new(|| Arc::from([]));
+        Self {
+            id: String::new(),
+            route: None,
+            service: None,
+            client_address: None,
+            received_at: SystemTime::now(),
+            services: Arc::clone(&NO_SERVICES),
+        }
+    }
+}
+
+/// Everything of one exchange that a guest may reach. It moves into the store for a call, and back out.
+#[derive(Debug)]
+pub(crate) struct ExchangeState {
+    pub(crate) facts: ExchangeFacts,
+    pub(crate) request: RequestParts,
+    pub(crate) response: ResponseParts,
+    pub(crate) phase: Phase,
+    pub(crate) upstream: Option<Arc<str>>,
+    pub(crate) edits: EditBudget,
+    properties: HashMap<Box<str>, Box<[u8]>>,
+    property_bytes: usize,
+    undo: Undo,
+    upstream_before: Option<Arc<str>>,
+}
+
+/// A phase of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// A new instance takes its configuration.
+    Configure,
+    /// The request's headers are there.
+    Request,
+    /// The response's headers are there.
+    Response,
+    /// No response could be had.
+    Error,
+    /// The exchange is over.
+    Complete,
+}
+
+impl Phase {
+    /// The name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configure => "configure",
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Error => "error",
+            Self::Complete => "complete",
+        }
+    }
+}
+
+/// The message as it was before a call, kept from the first edit on.
+#[derive(Debug)]
+enum Undo {
+    /// A failure ends this message: there is nothing to go back to.
+    Unwanted,
+    /// No edit yet.
+    Untouched,
+    Request(Box<RequestParts>),
+    Response(Box<ResponseParts>),
+}
+
+/// Why a property was not set.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PropertyError {
+    InvalidName,
+    TooLarge,
+}
+
+impl ExchangeState {
+    pub(crate) fn new(facts: ExchangeFacts) -> Self {
+        Self {
+            facts,
+            request: http::Request::new(()).into_parts().0,
+            response: http::Response::new(()).into_parts().0,
+            phase: Phase::Request,
+            upstream: None,
+            edits: EditBudget(0),
+            properties: HashMap::new(),
+            property_bytes: 0,
+            undo: Undo::Unwanted,
+            upstream_before: None,
+        }
+    }
+
+    /// Gets ready for one call of one plugin.
+    pub(crate) fn begin_call(&mut self, phase: Phase, header_bytes: usize, undo_wanted: bool) {
+        self.phase = phase;
+        self.edits = EditBudget(header_bytes);
+        self.upstream_before.clone_from(&self.upstream);
+        self.undo = if undo_wanted { Undo::Untouched } else { Undo::Unwanted };
+    }
+
+    /// The request, to be edited.
+    pub(crate) fn edit_request(&mut self) -> (&mut RequestParts, &mut EditBudget) {
+        if matches!(self.undo, Undo::Untouched) {
+            self.undo = Undo::Request(Box::new(self.request.clone()));
+        }
+        (&mut self.request, &mut self.edits)
+    }
+
+    /// The response, to be edited.
+    pub(crate) fn edit_response(&mut self) -> (&mut ResponseParts, &mut EditBudget) {
+        if matches!(self.undo, Undo::Untouched) {
+            self.undo = Undo::Response(Box::new(self.response.clone()));
+        }
+        (&mut self.response, &mut self.edits)
+    }
+
+    /// Undoes the edits and the choices of the failed call.
+    pub(crate) fn roll_back(&mut self) {
+        self.upstream = self.upstream_before.take();
+        match std::mem::replace(&mut self.undo, Undo::Unwanted) {
+            Undo::Request(request) => self.request = *request,
+            Undo::Response(response) => self.response = *response,
+            Undo::Untouched | Undo::Unwanted => {}
+        }
+    }
+
+    pub(crate) fn property(&self, name: &str) -> Option<&[u8]> {
+        self.properties.get(name).map(|value| &**value)
+    }
+
+    pub(crate) fn set_property(&mut self, name: &str, value: &[u8]) -> Result<(), PropertyError> {
+        if name.is_empty() || name.len() > PROPERTY_NAME_BYTES {
+            return Err(PropertyError::InvalidName);
+        }
+        let replaced = self.properties.get(name).map_or(0, |old| name.len() + old.len());
+        let bytes = self.property_bytes - replaced + name.len() + value.len();
+        if bytes > PROPERTY_BYTES {
+            return Err(PropertyError::TooLarge);
+        }
+        self.property_bytes = bytes;
+        self.properties.insert(name.into(), value.into());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_bounded_in_sum() {
+        let mut state = ExchangeState::new(ExchangeFacts::default());
+        let half = vec![0; PROPERTY_BYTES / 2];
+        assert_eq!(state.set_property("a", &half), Ok(()));
+        assert_eq!(state.set_property("b", &half), Err(PropertyError::TooLarge));
+        assert_eq!(state.set_property("a", b"small"), Ok(()));
+        assert_eq!(state.set_property("b", &half), Ok(()));
+        assert_eq!(state.set_property("", b""), Err(PropertyError::InvalidName));
+        assert_eq!(state.property("a"), Some(&b"small"[..]));
+    }
+}

@@ -1,0 +1,103 @@
+//! Deadlines of one call: CPU time and wall-clock time, without a timer for the calls that are quick.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// A call went past a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Overrun {
+    #[error("computed longer than {0:?}")]
+    Cpu(Duration),
+    #[error("took longer than {0:?}")]
+    Wall(Duration),
+}
+
+/// The clock of one instance. The call's driver and the epoch callback share it.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    origin: Instant,
+    started: AtomicU64,
+    running_since: AtomicU64,
+    cpu_used: AtomicU64,
+    cpu_limit: AtomicU64,
+    wall_limit: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            started: AtomicU64::new(0),
+            running_since: AtomicU64::new(0),
+            cpu_used: AtomicU64::new(0),
+            cpu_limit: AtomicU64::new(0),
+            wall_limit: AtomicU64::new(0),
+        }
+    }
+
+    /// Starts the deadlines of one call.
+    pub(crate) fn start(&self, cpu: Duration, wall: Duration) {
+        let now = self.now();
+        self.started.store(now, Relaxed);
+        self.running_since.store(now, Relaxed);
+        self.cpu_used.store(0, Relaxed);
+        self.cpu_limit.store(nanos(cpu), Relaxed);
+        self.wall_limit.store(nanos(wall), Relaxed);
+    }
+
+    /// Wall-clock time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now().saturating_sub(self.started.load(Relaxed)))
+    }
+
+    /// Which deadline has passed, if one has. Called while the guest runs.
+    pub(crate) fn check(&self) -> Result<(), Overrun> {
+        let now = self.now();
+        let cpu = self.cpu_used.load(Relaxed) + now.saturating_sub(self.running_since.load(Relaxed));
+        let cpu_limit = self.cpu_limit.load(Relaxed);
+        if cpu > cpu_limit {
+            return Err(Overrun::Cpu(Duration::from_nanos(cpu_limit)));
+        }
+        let wall_limit = self.wall_limit.load(Relaxed);
+        if now.saturating_sub(self.started.load(Relaxed)) > wall_limit {
+            return Err(Overrun::Wall(Duration::from_nanos(wall_limit)));
+        }
+        Ok(())
+    }
+
+    /// Drives a call to its end or to its wall-clock deadline. A call that never waits arms no timer.
+    pub(crate) async fn drive<T>(&self, call: impl Future<Output = T>) -> Result<T, Overrun> {
+        let mut call = pin!(call);
+        let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
+        poll_fn(|cx| {
+            if timer.is_some() {
+                self.running_since.store(self.now(), Relaxed);
+            }
+            if let Poll::Ready(output) = call.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            let now = self.now();
+            self.cpu_used.fetch_add(now.saturating_sub(self.running_since.load(Relaxed)), Relaxed);
+            let wall_limit = Duration::from_nanos(self.wall_limit.load(Relaxed));
+            let timer = timer.get_or_insert_with(|| {
+                let spent = Duration::from_nanos(now.saturating_sub(self.started.load(Relaxed)));
+                Box::pin(tokio::time::sleep(wall_limit.saturating_sub(spent)))
+            });
+            timer.as_mut().poll(cx).map(|()| Err(Overrun::Wall(wall_limit)))
+        })
+        .await
+    }
+
+    fn now(&self) -> u64 {
+        nanos(self.origin.elapsed())
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,120 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::{FailureClass, Phase};
+
+/// Who is told of what plugins do, to count it. Called on the request's path: it must not block.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// A plugin is loaded: who is told of its calls. A place to make its counters once.
+    fn plugin(&self, name: &str) -> Arc<dyn PluginObserver>;
+}
+
+/// Who is told of one plugin's calls.
+pub trait PluginObserver: Send + Sync + fmt::Debug {
+    /// A call ended.
+    fn executed(&self, execution: &Execution);
+}
+
+/// One call of a plugin that ended.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Execution {
+    /// The phase.
+    pub phase: Phase,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long the call took, waiting for an instance not included.
+    pub duration: Duration,
+}
+
+/// How a call of a plugin ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The message goes on.
+    Continue,
+    /// The plugin answered.
+    Respond,
+    /// The call failed.
+    Failed(FailureClass),
+}
+
+impl Outcome {
+    /// The name in logs and metrics: `continue`, `respond`, or the failure class.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Continue => "continue",
+            Self::Respond => "respond",
+            Self::Failed(class) => class.as_str(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct NoObserver;
+
+impl Observer for NoObserver {
+    fn plugin(&self, _: &str) -> Arc<dyn PluginObserver> {
+        Arc::new(NoObserver)
+    }
+}
+
+impl PluginObserver for NoObserver {
+    fn executed(&self, _: &Execution) {}
+}
+
+/// What a plugin has done since it was loaded, and what it holds now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginStats {
+    /// Calls that ended, of all phases.
+    pub executions: u64,
+    /// Calls that failed, by class; classes that did not happen are absent.
+    pub failures: Vec<(FailureClass, u64)>,
+    /// Instances that exchanges hold.
+    pub active: u64,
+    /// Instances that wait for one.
+    pub idle: u64,
+    /// Bytes of linear memory of the idle instances.
+    pub idle_memory: u64,
+    /// Exchanges that got an idle instance.
+    pub pool_hits: u64,
+    /// Exchanges that got a new instance.
+    pub pool_misses: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    executions: AtomicU64,
+    failures: [AtomicU64; FailureClass::ALL.len()],
+    pub(crate) pool_hits: AtomicU64,
+    pub(crate) pool_misses: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count(&self, outcome: Outcome) {
+        self.executions.fetch_add(1, Relaxed);
+        if let Outcome::Failed(class) = outcome
+            && let Some(counter) = self.failures.get(class as usize)
+        {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> PluginStats {
+        let failures = FailureClass::ALL.iter().zip(&self.failures).map(|(class, count)| (*class, count.load(Relaxed)));
+        PluginStats {
+            executions: self.executions.load(Relaxed),
+            failures: failures.filter(|(_, count)| *count > 0).collect(),
+            pool_hits: self.pool_hits.load(Relaxed),
+            pool_misses: self.pool_misses.load(Relaxed),
+            ..PluginStats::default()
+        }
+    }
+}

@@ -1,0 +1,314 @@
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{
+    Digest, Error, Failure, FailureClass, FailurePolicy, Grants, Limits, Phases, PluginEngine, PluginObserver,
+    PluginStats, PoolPolicy, Result,
+    abi::GuestPre,
+    capability::PluginConfig,
+    compile::{CompiledCode, Source},
+    metrics::Counters,
+    pool::{Permit, Pool},
+    store::{Instance, PluginContext, Startup},
+};
+
+/// A plugin that is ready to be put in chains: compiled code with its configuration, limits and grants.
+///
+/// Cloning is cheap and gives the same plugin, with the same instances.
+#[derive(Clone)]
+pub struct Plugin(Arc<Inner>);
+
+struct Inner {
+    context: Arc<PluginContext>,
+    engine: PluginEngine,
+    code: Code,
+    phases: Phases,
+    pool: Pool,
+    policy: FailurePolicy,
+    priority: i32,
+    counters: Counters,
+    observer: Arc<dyn PluginObserver>,
+}
+
+enum Code {
+    Loaded { compiled: Arc<CompiledCode>, pre: Box<dyn GuestPre>, digest: Digest },
+    /// Every call fails with `not-loaded` and this reason.
+    Absent(String),
+}
+
+impl Plugin {
+    /// Starts describing a plugin.
+    pub fn builder(name: impl Into<String>) -> PluginBuilder {
+        PluginBuilder {
+            name: name.into(),
+            source: None,
+            config: Value::Null,
+            limits: Limits::default(),
+            grants: Grants::default(),
+            pool: PoolPolicy::default(),
+            policy: FailurePolicy::default(),
+            priority: 0,
+        }
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> &str {
+        &self.0.context.name
+    }
+
+    /// Its place in a chain: lower first.
+    pub fn priority(&self) -> i32 {
+        self.0.priority
+    }
+
+    /// The digest of its file; none for a plugin without code.
+    pub fn digest(&self) -> Option<Digest> {
+        match &self.0.code {
+            Code::Loaded { digest, .. } => Some(*digest),
+            Code::Absent(_) => None,
+        }
+    }
+
+    /// The name of its ABI; none for a plugin without code.
+    pub fn abi(&self) -> Option<&'static str> {
+        match &self.0.code {
+            Code::Loaded { compiled, .. } => Some(compiled.abi().id()),
+            Code::Absent(_) => None,
+        }
+    }
+
+    /// The phases in which it is called.
+    pub fn phases(&self) -> Phases {
+        self.0.phases
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> &Limits {
+        &self.0.context.limits
+    }
+
+    /// What it has done so far, and what it holds now.
+    pub fn stats(&self) -> PluginStats {
+        let (idle, idle_memory) = self.0.pool.idle();
+        PluginStats { active: self.0.pool.active(), idle, idle_memory, ..self.0.counters.read() }
+    }
+
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.0.context.name
+    }
+
+    pub(crate) fn policy(&self) -> &FailurePolicy {
+        &self.0.policy
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    pub(crate) fn observer(&self) -> &dyn PluginObserver {
+        &*self.0.observer
+    }
+
+    /// An instance for an exchange: one that waits, or a new one.
+    pub(crate) async fn check_out(&self) -> Result<Seat, Failure> {
+        let permit = self.0.pool.enter().await?;
+        let instance = match self.0.pool.take() {
+            Some(instance) => {
+                self.0.counters.pool_hits.fetch_add(1, Relaxed);
+                instance
+            }
+            None => self.fresh_instance().await?,
+        };
+        Ok(Seat { instance, plugin: self.clone(), permit })
+    }
+
+    /// An instance that nobody has used.
+    pub(crate) async fn check_out_fresh(&self) -> Result<Seat, Failure> {
+        let permit = self.0.pool.enter().await?;
+        Ok(Seat { instance: self.fresh_instance().await?, plugin: self.clone(), permit })
+    }
+
+    async fn fresh_instance(&self) -> Result<Instance, Failure> {
+        self.0.counters.pool_misses.fetch_add(1, Relaxed);
+        self.0.start_instance().await.map_err(|startup| match startup {
+            Startup::Failed(failure) => failure,
+            Startup::ConfigRefused(message) => {
+                Failure::new(FailureClass::GuestError, format!("refuses its config: {message}"))
+            }
+        })
+    }
+}
+
+impl Inner {
+    async fn start_instance(&self) -> Result<Instance, Startup> {
+        match &self.code {
+            Code::Loaded { pre, .. } => Instance::start(&self.engine.0.wasm, &self.context, &**pre).await,
+            Code::Absent(reason) => Err(Startup::Failed(Failure::new(FailureClass::NotLoaded, reason.clone()))),
+        }
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name()).field("abi", &self.abi()).field("digest", &self.digest()).finish_non_exhaustive()
+    }
+}
+
+/// An instance that an exchange holds. Dropped, the instance is gone: only [`Seat::give_back`] may keep it.
+pub(crate) struct Seat {
+    pub(crate) instance: Instance,
+    plugin: Plugin,
+    permit: Permit,
+}
+
+impl Seat {
+    /// Returns an instance whose last call returned cleanly.
+    pub(crate) fn give_back(self) {
+        let Self { instance, plugin, permit } = self;
+        plugin.0.pool.put(instance);
+        drop(permit);
+    }
+}
+
+/// Describes a [`Plugin`].
+#[derive(Debug)]
+#[must_use]
+pub struct PluginBuilder {
+    name: String,
+    source: Option<Origin>,
+    config: Value,
+    limits: Limits,
+    grants: Grants,
+    pool: PoolPolicy,
+    policy: FailurePolicy,
+    priority: i32,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Bytes(Bytes),
+    File(PathBuf),
+}
+
+impl PluginBuilder {
+    /// The plugin's code: a component or a core module in the binary format.
+    pub fn bytes(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.source = Some(Origin::Bytes(bytes.into()));
+        self
+    }
+
+    /// A file with the plugin's code, read when the plugin is loaded.
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.source = Some(Origin::File(path.into()));
+        self
+    }
+
+    /// The configuration handed to the guest. The default is `null`.
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What it may use. The default is [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What it may ask the host for. The default is nothing.
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// What becomes of its instances. The default is [`PoolPolicy::Fresh`].
+    pub fn pool(mut self, policy: PoolPolicy) -> Self {
+        self.pool = policy;
+        self
+    }
+
+    /// What happens when it fails. The default closes on every failure.
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Its place in a chain: lower first, equals in the order they were given. The default is 0.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Reads, compiles and links the code, makes one instance and configures it. That instance is kept when the
+    /// pool policy keeps instances.
+    ///
+    /// Compiling runs on tokio's blocking threads. Dropping the future abandons the plugin; a compilation under way
+    /// goes on to its end.
+    pub async fn load(self, engine: &PluginEngine) -> Result<Plugin> {
+        let (compiled, pre, digest) = {
+            let source = self.read()?;
+            let engine = engine.clone();
+            let compiled = tokio::task::spawn_blocking(move || {
+                let compiled = engine.0.compiler.compile(&source)?;
+                let pre = compiled.link()?;
+                Ok((compiled, pre, source.digest))
+            });
+            compiled.await.map_err(|error| Error::Compile { reason: error.to_string() })??
+        };
+        let phases = pre.phases();
+        let inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, phases);
+        let name = || inner.context.name.to_string();
+        match inner.start_instance().await {
+            Ok(instance) => inner.pool.put(instance),
+            Err(Startup::Failed(failure)) => return Err(Error::Start { plugin: name(), failure }),
+            Err(Startup::ConfigRefused(message)) => return Err(Error::ConfigRefused { plugin: name(), message }),
+        }
+        Ok(Plugin(Arc::new(inner)))
+    }
+
+    /// A plugin without code, for a chain that must be served although this plugin could not be loaded: each request
+    /// fails with the class `not-loaded`, and the plugin's failure policy decides.
+    pub fn absent(self, engine: &PluginEngine, reason: impl Into<String>) -> Plugin {
+        let phases = Phases { request: true, ..Phases::default() };
+        Plugin(Arc::new(self.assemble(engine, Code::Absent(reason.into()), phases)))
+    }
+
+    fn read(&self) -> Result<Source> {
+        match &self.source {
+            None => Err(Error::NoCode { plugin: self.name.clone() }),
+            Some(Origin::Bytes(bytes)) => Ok(Source::new(bytes.clone())),
+            Some(Origin::File(path)) => std::fs::read(path)
+                .map(Source::new)
+                .map_err(|source| Error::File { path: path.clone(), source }),
+        }
+    }
+
+    fn assemble(self, engine: &PluginEngine, code: Code, phases: Phases) -> Inner {
+        let pool = Pool::new(&self.pool, &self.limits);
+        let observer = engine.0.observer.plugin(&self.name);
+        let context = PluginContext {
+            name: self.name.into(),
+            config: PluginConfig::new(&self.config),
+            limits: self.limits,
+            grants: self.grants,
+            log: Arc::clone(&engine.0.log),
+        };
+        Inner {
+            context: Arc::new(context),
+            engine: engine.clone(),
+            code,
+            phases,
+            pool,
+            policy: self.policy,
+            priority: self.priority,
+            counters: Counters::default(),
+            observer,
+        }
+    }
+}

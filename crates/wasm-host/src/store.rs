@@ -1,0 +1,174 @@
+//! One instance: a store with its guest, and a call of it within its limits.
+
+mod host;
+mod stdio;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+
+pub(crate) use self::host::{HostState, HostStop, PluginContext};
+use crate::{
+    Failure, FailureClass,
+    abi::{BoxFuture, Guest, GuestError, GuestPre, GuestResult, HostStore},
+    message::{ExchangeState, Phase},
+    meter::{Meter, Overrun},
+};
+
+/// One live store with its guest.
+pub(crate) struct Instance {
+    store: HostStore,
+    guest: Box<dyn Guest>,
+    meter: Arc<Meter>,
+    pub(crate) created: Instant,
+    pub(crate) uses: u32,
+}
+
+/// What came of making an instance.
+pub(crate) enum Startup {
+    Failed(Failure),
+    ConfigRefused(String),
+}
+
+impl Instance {
+    /// Instantiates and configures a guest.
+    pub(crate) async fn start(
+        engine: &Engine,
+        plugin: &Arc<PluginContext>,
+        pre: &dyn GuestPre,
+    ) -> Result<Self, Startup> {
+        let meter = Arc::new(Meter::new());
+        let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(&meter)));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
+        store.epoch_deadline_callback(|store| {
+            store.data().meter.check()?;
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store.set_epoch_deadline(1);
+
+        let startup = plugin.limits.startup;
+        meter.start(startup, startup);
+        let guest = meter.drive(pre.instantiate(&mut store)).await;
+        let guest = match guest {
+            Ok(Ok(guest)) => guest,
+            Ok(Err(error)) => return Err(Startup::Failed(classify(&error, store.data_mut()))),
+            Err(overrun) => return Err(Startup::Failed(overrun.into())),
+        };
+        let mut instance = Self { store, guest, meter, created: Instant::now(), uses: 0 };
+        if pre.phases().configure {
+            let configured = instance
+                .call_within((startup, startup), Phase::Configure, |guest, store| guest.configure(store))
+                .await;
+            match configured {
+                Ok(()) => {}
+                Err(failure) if failure.class == FailureClass::GuestError => {
+                    return Err(Startup::ConfigRefused(failure.message));
+                }
+                Err(failure) => return Err(Startup::Failed(failure)),
+            }
+        }
+        Ok(instance)
+    }
+
+    /// Calls one phase of the guest for an exchange, within the plugin's limits. The exchange's state is in the
+    /// guest's reach while the call lasts, and is back in `state` afterwards, however the call ended.
+    pub(crate) async fn call<T>(
+        &mut self,
+        state: &mut Option<Box<ExchangeState>>,
+        phase: Phase,
+        call: impl for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+    ) -> Result<T, Failure> {
+        let limits = &self.store.data().plugin.limits;
+        let deadlines = (limits.cpu, limits.wall);
+        self.store.data_mut().exchange = state.take();
+        let outcome = self.call_within(deadlines, phase, call).await;
+        *state = self.store.data_mut().exchange.take();
+        outcome
+    }
+
+    async fn call_within<T>(
+        &mut self,
+        (cpu, wall): (Duration, Duration),
+        phase: Phase,
+        call: impl for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+    ) -> Result<T, Failure> {
+        self.uses = self.uses.saturating_add(1);
+        self.store.data_mut().begin_call();
+        self.store.set_epoch_deadline(1);
+        self.meter.start(cpu, wall);
+        let outcome = self.meter.drive(call(&mut *self.guest, &mut self.store)).await;
+        let state = self.store.data_mut();
+        let outcome = match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(GuestError::Wasm(error))) => Err(classify(&error, state)),
+            Ok(Err(GuestError::Declared(message))) => Err(Failure::new(FailureClass::GuestError, message)),
+            Err(overrun) => Err(overrun.into()),
+        };
+        state.end_call(phase, outcome.is_err());
+        outcome
+    }
+
+    /// How long the last call took, or has taken.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.meter.elapsed()
+    }
+
+    /// Bytes of linear memory the instance has now.
+    pub(crate) fn memory(&self) -> u64 {
+        self.store.data().limiter.memory()
+    }
+}
+
+impl From<Overrun> for Failure {
+    fn from(overrun: Overrun) -> Self {
+        let class = match overrun {
+            Overrun::Cpu(_) => FailureClass::CpuDeadline,
+            Overrun::Wall(_) => FailureClass::WallDeadline,
+        };
+        Self::new(class, overrun.to_string())
+    }
+}
+
+/// Names the class of an error that ended a call, by type and never by text.
+fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
+    if let Some(overrun) = error.downcast_ref::<Overrun>() {
+        return (*overrun).into();
+    }
+    if let Some(stop) = error.downcast_ref::<HostStop>() {
+        return Failure::new(stop.class(), stop.to_string());
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Failure::new(FailureClass::Saturated, format!("the engine's instance pool is full: {error}"));
+    }
+    if let Some(denied) = state.limiter.take_denied() {
+        return Failure::new(FailureClass::Memory, denied);
+    }
+    Failure::new(FailureClass::Trap, describe_trap(error, state))
+}
+
+/// What an operator needs to find the fault: the trap, where it was, and the guest's last words.
+fn describe_trap(error: &wasmtime::Error, state: &mut HostState) -> String {
+    const FRAMES: usize = 3;
+    let mut text = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    if let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() {
+        let names: Vec<_> = backtrace.frames().iter().filter_map(|frame| frame.func_name()).take(FRAMES).collect();
+        if !names.is_empty() {
+            text.push_str(" in ");
+            text.push_str(&names.join(" < "));
+        }
+    }
+    let words = state.take_stderr();
+    let words = words.trim();
+    if !words.is_empty() {
+        text.push_str("; stderr: ");
+        text.push_str(words);
+    }
+    text
+}
