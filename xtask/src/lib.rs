@@ -1,0 +1,3 @@
+//! Builds guests from source, in one way for tests, benches and the demo.
+
+pub mod guests;

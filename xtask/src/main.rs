@@ -1,1 +1,74 @@
-fn main() {}
+//! The project's own commands; `cargo xtask help` lists them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, ExitStatus},
+};
+
+use xtask::guests::{self, GuestSet};
+
+const HELP: &str = "\
+cargo xtask guests   builds the example plugins into target/plugins
+cargo xtask demo     builds them and starts refgateway with one of them in front of an echo server
+cargo xtask test     runs every test of the workspace";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<_> = arguments.collect();
+    let done = match command.as_str() {
+        "guests" => build_plugins().map(|_| ()),
+        "demo" => build_plugins().and_then(|directory| demo(&directory, &rest)),
+        "test" => test(&rest),
+        "help" | "--help" | "-h" => {
+            eprintln!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("no such command: `{other}`\n\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Builds the example plugins and puts them where a user finds them.
+fn build_plugins() -> Result<PathBuf, String> {
+    let root = root();
+    let set = GuestSet { workspace: &root.join("examples/plugins"), target: "wasm32-wasip2", examples: false };
+    let built = guests::build(set, &root.join("target/guests")).map_err(|error| error.to_string())?;
+    let directory = root.join("target/plugins");
+    std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+    for (name, path) in built {
+        std::fs::copy(&path, directory.join(name).with_extension("wasm")).map_err(|error| error.to_string())?;
+    }
+    eprintln!("example plugins are in {}", directory.display());
+    Ok(directory)
+}
+
+fn demo(plugins: &Path, arguments: &[String]) -> Result<(), String> {
+    let mut cargo = cargo(&["run", "--quiet", "--package", "refgateway", "--", "demo", "--plugin"]);
+    run(cargo.arg(plugins.join("api_key_auth.wasm")).args(arguments))
+}
+
+fn test(arguments: &[String]) -> Result<(), String> {
+    run(cargo(&["test", "--workspace", "--locked"]).args(arguments))
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments).current_dir(root());
+    cargo
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status: ExitStatus = command.status().map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} failed ({status})")) }
+}

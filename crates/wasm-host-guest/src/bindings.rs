@@ -1,6 +1,13 @@
 //! Generated from the published WIT: what the host offers once, and each phase in a world of its own, so that a
 //! plugin exports the phases it names and no other.
-#![allow(missing_docs, missing_debug_implementations, unsafe_code, clippy::all, clippy::restriction, reason = "generated code")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unsafe_code,
+    clippy::all,
+    clippy::restriction,
+    reason = "generated code"
+)]
 
 pub mod imports {
     wit_bindgen::generate!({

@@ -89,7 +89,11 @@ impl CompiledCode {
     /// Connects the code with the host's functions.
     pub(crate) fn link(&self) -> Result<Box<dyn GuestPre>> {
         let missing = self.abi.missing_imports(self)?;
-        if missing.is_empty() { self.abi.link(self) } else { Err(Error::MissingImports { abi: self.abi.id(), missing }) }
+        if missing.is_empty() {
+            self.abi.link(self)
+        } else {
+            Err(Error::MissingImports { abi: self.abi.id(), missing })
+        }
     }
 }
 
@@ -123,8 +127,8 @@ impl Compiler {
     }
 
     fn compile_component(&self, bytes: &[u8], source: &Source) -> Result<Component> {
-        let component = Component::new(&self.engine, bytes)
-            .map_err(|error| Error::Compile { reason: one_line(&error) })?;
+        let component =
+            Component::new(&self.engine, bytes).map_err(|error| Error::Compile { reason: one_line(&error) })?;
         if let Some(disk) = &self.disk {
             disk.store(&source.digest, &component);
         }

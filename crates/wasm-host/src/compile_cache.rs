@@ -5,8 +5,9 @@
 //! is not is compiled again and replaced.
 
 use std::{
-    fs, io,
+    fs,
     hash::{DefaultHasher, Hash, Hasher},
+    io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };

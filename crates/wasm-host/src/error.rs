@@ -19,7 +19,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The bytes are not a WebAssembly file.
-    #[error("not a WebAssembly file: it starts with {found}; a plugin is a component or a core module in the binary format")]
+    #[error(
+        "not a WebAssembly file: it starts with {found}; a plugin is a component or a core module in the binary format"
+    )]
     NotWasm {
         /// The first bytes, in hexadecimal.
         found: String,

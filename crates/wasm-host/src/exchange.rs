@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::{
-    Body, Execution, ExchangeFacts, Failure, Outcome, Phase, Plugin, PluginChain,
+    Body, ExchangeFacts, Execution, Failure, Outcome, Phase, Plugin, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     chain::{Consequence, consequence, tag},
     message::{Action, ExchangeState},
@@ -32,6 +32,7 @@ pub struct Exchange {
     /// The plugins that have seen the request and let it pass: they see the response.
     passed: usize,
     decisions: Vec<Decision>,
+    failures: Vec<Failure>,
 }
 
 /// What an exchange has of one plugin.
@@ -137,6 +138,7 @@ impl Exchange {
             seats: std::iter::repeat_with(|| Place::Empty).take(plugins).collect(),
             passed: 0,
             decisions: Vec::with_capacity(plugins),
+            failures: Vec::new(),
         }
     }
 
@@ -189,7 +191,8 @@ impl Exchange {
         let failure = Arc::new(failure.clone());
         for index in (0..self.passed).rev() {
             let failure = Arc::clone(&failure);
-            let verdict = self.run(index, Phase::Error, move |guest, store| on_error(guest, store, Arc::clone(&failure)));
+            let verdict =
+                self.run(index, Phase::Error, move |guest, store| on_error(guest, store, Arc::clone(&failure)));
             if let Verdict::Respond(response) = verdict.await {
                 return Some(response);
             }
@@ -244,6 +247,11 @@ impl Exchange {
         &self.decisions
     }
 
+    /// The failures of plugins so far, in the order they happened.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
     fn state(&mut self) -> &mut ExchangeState {
         self.state.get_or_insert_with(|| Box::new(ExchangeState::new(ExchangeFacts::default())))
     }
@@ -265,7 +273,9 @@ impl Exchange {
                 Err(failure) => failure,
             };
             self.report(&plugin, phase, &failure);
-            match consequence(&plugin, &failure, phase, retried) {
+            let consequence = consequence(&plugin, &failure, phase, retried);
+            self.failures.push(failure);
+            match consequence {
                 Consequence::Close(response) => return Verdict::Respond(response),
                 Consequence::Retry => {
                     self.state().roll_back();
@@ -289,12 +299,23 @@ impl Exchange {
     }
 
     /// One call, counted and observed.
-    async fn call<C>(&mut self, index: usize, plugin: &Plugin, phase: Phase, fresh: bool, call: C) -> Result<Action, Failure>
+    async fn call<C>(
+        &mut self,
+        index: usize,
+        plugin: &Plugin,
+        phase: Phase,
+        fresh: bool,
+        call: C,
+    ) -> Result<Action, Failure>
     where
         C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
     {
-        let span =
-            tracing::debug_span!("plugin", plugin = plugin.name(), phase = phase.as_str(), action = tracing::field::Empty);
+        let span = tracing::debug_span!(
+            "plugin",
+            plugin = plugin.name(),
+            phase = phase.as_str(),
+            action = tracing::field::Empty
+        );
         let (result, duration) = self.call_seated(index, plugin, phase, fresh, call).instrument(span.clone()).await;
         let outcome = match &result {
             Ok(Action::Continue) => Outcome::Continue,
@@ -383,6 +404,9 @@ fn on_complete<'a>(
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("chain", &self.chain).field("decisions", &self.decisions).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("chain", &self.chain)
+            .field("decisions", &self.decisions)
+            .finish_non_exhaustive()
     }
 }

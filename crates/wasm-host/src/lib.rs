@@ -27,18 +27,18 @@
 //!
 //! Everything here runs within a tokio runtime with its timer enabled. No type of wasmtime is part of the API.
 
-mod engine;
-mod plugin;
-mod chain;
-mod exchange;
-mod message;
-mod policy;
-mod limits;
 mod capability;
-mod pool;
-mod metrics;
-mod inspect;
+mod chain;
+mod engine;
 mod error;
+mod exchange;
+mod inspect;
+mod limits;
+mod message;
+mod metrics;
+mod plugin;
+mod policy;
+mod pool;
 
 mod abi;
 mod compile;

@@ -95,10 +95,8 @@ impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.memory.saturating_add((desired as u64).saturating_sub(current as u64));
         if wanted > self.memory_limit {
-            self.denied = Some(format!(
-                "wants {wanted} bytes of memory, `limits.memory` is {} bytes",
-                self.memory_limit
-            ));
+            self.denied =
+                Some(format!("wants {wanted} bytes of memory, `limits.memory` is {} bytes", self.memory_limit));
             return Ok(false);
         }
         self.memory = wanted;
@@ -108,10 +106,8 @@ impl ResourceLimiter for MemoryLimiter {
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.elements.saturating_add((desired as u64).saturating_sub(current as u64));
         if wanted > self.elements_limit {
-            self.denied = Some(format!(
-                "wants {wanted} table elements, `limits.table_elements` is {}",
-                self.elements_limit
-            ));
+            self.denied =
+                Some(format!("wants {wanted} table elements, `limits.table_elements` is {}", self.elements_limit));
             return Ok(false);
         }
         self.elements = wanted;

@@ -79,7 +79,9 @@ pub struct PluginStats {
     pub failures: Vec<(FailureClass, u64)>,
     /// Instances that exchanges hold.
     pub active: u64,
-    /// Instances that wait for one.
+    /// Exchanges that wait for an instance.
+    pub waiting: u64,
+    /// Instances at rest, kept for later exchanges.
     pub idle: u64,
     /// Bytes of linear memory of the idle instances.
     pub idle_memory: u64,

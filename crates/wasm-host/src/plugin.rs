@@ -37,7 +37,11 @@ struct Inner {
 }
 
 enum Code {
-    Loaded { compiled: Arc<CompiledCode>, pre: Box<dyn GuestPre>, digest: Digest },
+    Loaded {
+        compiled: Arc<CompiledCode>,
+        pre: Box<dyn GuestPre>,
+        digest: Digest,
+    },
     /// Every call fails with `not-loaded` and this reason.
     Absent(String),
 }
@@ -96,7 +100,13 @@ impl Plugin {
     /// What it has done so far, and what it holds now.
     pub fn stats(&self) -> PluginStats {
         let (idle, idle_memory) = self.0.pool.idle();
-        PluginStats { active: self.0.pool.active(), idle, idle_memory, ..self.0.counters.read() }
+        PluginStats {
+            active: self.0.pool.active(),
+            waiting: self.0.pool.waiting(),
+            idle,
+            idle_memory,
+            ..self.0.counters.read()
+        }
     }
 
     pub(crate) fn shared_name(&self) -> &Arc<str> {
@@ -156,7 +166,11 @@ impl Inner {
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plugin").field("name", &self.name()).field("abi", &self.abi()).field("digest", &self.digest()).finish_non_exhaustive()
+        f.debug_struct("Plugin")
+            .field("name", &self.name())
+            .field("abi", &self.abi())
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
     }
 }
 
@@ -283,9 +297,9 @@ impl PluginBuilder {
         match &self.source {
             None => Err(Error::NoCode { plugin: self.name.clone() }),
             Some(Origin::Bytes(bytes)) => Ok(Source::new(bytes.clone())),
-            Some(Origin::File(path)) => std::fs::read(path)
-                .map(Source::new)
-                .map_err(|source| Error::File { path: path.clone(), source }),
+            Some(Origin::File(path)) => {
+                std::fs::read(path).map(Source::new).map_err(|source| Error::File { path: path.clone(), source })
+            }
         }
     }
 

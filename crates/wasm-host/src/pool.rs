@@ -107,7 +107,8 @@ impl Pool {
         let own = own_index();
         for distance in 0..self.idle.len() {
             let shard = self.idle.get((own + distance) % self.idle.len())?;
-            let instance = if distance == 0 { shard.lock().pop() } else { shard.try_lock().and_then(|mut idle| idle.pop()) };
+            let instance =
+                if distance == 0 { shard.lock().pop() } else { shard.try_lock().and_then(|mut idle| idle.pop()) };
             if let Some(instance) = instance {
                 self.idle_count.fetch_sub(1, Relaxed);
                 if self.reuse.as_ref().is_some_and(|reuse| fits(&instance, reuse)) {
@@ -138,7 +139,12 @@ impl Pool {
         self.gate.active.load(Relaxed)
     }
 
-    /// How many instances wait, and their bytes of memory.
+    /// How many exchanges wait for an instance.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed).into()
+    }
+
+    /// How many instances are at rest, and their bytes of memory.
     pub(crate) fn idle(&self) -> (u64, u64) {
         self.idle.iter().fold((0, 0), |(count, memory), shard| {
             let shard = shard.lock();

@@ -60,9 +60,8 @@ impl Instance {
         };
         let mut instance = Self { store, guest, meter, created: Instant::now(), uses: 0 };
         if pre.phases().configure {
-            let configured = instance
-                .call_within((startup, startup), Phase::Configure, |guest, store| guest.configure(store))
-                .await;
+            let configured =
+                instance.call_within((startup, startup), Phase::Configure, |guest, store| guest.configure(store)).await;
             match configured {
                 Ok(()) => {}
                 Err(failure) if failure.class == FailureClass::GuestError => {

@@ -10,7 +10,9 @@ use crate::{Error, Result};
 pub(crate) fn componentize(module: &[u8]) -> Result<Vec<u8>> {
     let mut encoder = ComponentEncoder::default()
         .module(module)
-        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER))
+        .and_then(|encoder| {
+            encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)
+        })
         .map_err(|error| Error::Componentize { reason: format!("{error:#}") })?
         .validate(true);
     encoder.encode().map_err(|error| Error::Componentize { reason: format!("{error:#}") })

@@ -45,7 +45,9 @@ impl FileShape {
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(damaged)? {
-                Payload::Version { encoding: Encoding::Component, .. } if depth == 0 => shape.kind = FileKind::Component,
+                Payload::Version { encoding: Encoding::Component, .. } if depth == 0 => {
+                    shape.kind = FileKind::Component
+                }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 payload if depth == 0 => shape.add(payload).map_err(damaged)?,

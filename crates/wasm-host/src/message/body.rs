@@ -94,7 +94,6 @@ pin_project_lite::pin_project! {
     struct Boxable<B> { #[pin] inner: B }
 }
 
-
 impl<B> http_body::Body for Boxable<B>
 where
     B: http_body::Body<Data = Bytes>,

@@ -61,7 +61,9 @@ impl Headers<'_> {
     pub(crate) fn remove(&mut self, name: &str) -> Result<u32, EditError> {
         let name = editable_name(name)?;
         match self.map.entry(name) {
-            header::Entry::Occupied(entry) => Ok(u32::try_from(entry.remove_entry_mult().1.count()).unwrap_or(u32::MAX)),
+            header::Entry::Occupied(entry) => {
+                Ok(u32::try_from(entry.remove_entry_mult().1.count()).unwrap_or(u32::MAX))
+            }
             header::Entry::Vacant(_) => Ok(0),
         }
     }
@@ -153,7 +155,17 @@ mod tests {
     fn refuses_headers_that_the_host_manages() {
         let mut map = HeaderMap::new();
         let mut headers = Headers { map: &mut map, budget: &mut EditBudget(1000) };
-        for name in ["Connection", "keep-alive", "proxy-connection", "TE", "trailer", "transfer-encoding", "upgrade", "content-length", "Host"] {
+        for name in [
+            "Connection",
+            "keep-alive",
+            "proxy-connection",
+            "TE",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "content-length",
+            "Host",
+        ] {
             let error = EditError::Forbidden(name.to_lowercase());
             assert_eq!(headers.set(name, b"x"), Err(error.clone()));
             assert_eq!(headers.append(name, b"x"), Err(error.clone()));

@@ -103,7 +103,8 @@ impl HostState {
         for (output, context, level) in
             [(&self.stdout, "stdout", LogLevel::Info), (&self.stderr, "stderr", LogLevel::Warn)]
         {
-            let written = if failed && context == "stderr" { std::mem::take(&mut self.last_words) } else { output.take() };
+            let written =
+                if failed && context == "stderr" { std::mem::take(&mut self.last_words) } else { output.take() };
             if !written.is_empty() {
                 for line in String::from_utf8_lossy(&written).lines() {
                     emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, line);
@@ -112,7 +113,12 @@ impl HostState {
         }
         let dropped = self.log.dropped();
         if dropped > 0 {
-            tracing::warn!(plugin = &*self.plugin.name, phase = phase.as_str(), dropped, "log messages over `limits.log_bytes` were dropped");
+            tracing::warn!(
+                plugin = &*self.plugin.name,
+                phase = phase.as_str(),
+                dropped,
+                "log messages over `limits.log_bytes` were dropped"
+            );
         }
     }
 

@@ -1,0 +1,104 @@
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use parking_lot::Mutex;
+use serde_json::Value;
+use wasm_host::{
+    Body, Exchange, ExchangeFacts, LogRecord, LogSink, Plugin, PluginBuilder, PluginChain, PluginEngine, RequestOutcome,
+};
+
+/// The engine that tests share: a guest is compiled once for all of them.
+pub(crate) fn engine() -> &'static PluginEngine {
+    static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
+    ENGINE.get_or_init(|| PluginEngine::builder().build().unwrap())
+}
+
+pub(crate) fn plugin(file: &str) -> PluginBuilder {
+    Plugin::builder("test").file(file)
+}
+
+pub(crate) async fn load(file: &str) -> Plugin {
+    plugin(file).load(engine()).await.unwrap()
+}
+
+pub(crate) async fn load_with(file: &str, config: Value) -> Plugin {
+    plugin(file).config(config).load(engine()).await.unwrap()
+}
+
+pub(crate) fn request(headers: &[(&str, &str)]) -> Request<Body> {
+    let mut request = Request::builder().uri("/path?q=1").header("host", "example.test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from("request body")).unwrap()
+}
+
+pub(crate) fn response(status: u16) -> Response<Body> {
+    Response::builder().status(status).header("server", "test").body(Body::from("response body")).unwrap()
+}
+
+pub(crate) fn open(plugins: impl IntoIterator<Item = Plugin>) -> Exchange {
+    PluginChain::new(plugins).exchange(ExchangeFacts { id: "exchange-1".into(), ..ExchangeFacts::default() })
+}
+
+/// The request phase of one plugin.
+pub(crate) async fn ask(plugin: &Plugin, headers: &[(&str, &str)]) -> RequestOutcome {
+    let mut exchange = open([plugin.clone()]);
+    let outcome = exchange.on_request(request(headers)).await;
+    exchange.finish();
+    outcome
+}
+
+/// The status with which one plugin answers a request; 0 when it lets it pass.
+pub(crate) async fn status(plugin: &Plugin, headers: &[(&str, &str)]) -> u16 {
+    match ask(plugin, headers).await {
+        RequestOutcome::Continue(_) => 0,
+        RequestOutcome::Respond(response) => response.status().as_u16(),
+    }
+}
+
+pub(crate) fn passed(outcome: RequestOutcome) -> Request<Body> {
+    match outcome {
+        RequestOutcome::Continue(request) => request,
+        RequestOutcome::Respond(response) => panic!("answered {response:?}"),
+    }
+}
+
+pub(crate) fn answered(outcome: RequestOutcome) -> Response<Body> {
+    match outcome {
+        RequestOutcome::Respond(response) => response,
+        RequestOutcome::Continue(request) => panic!("let pass {request:?}"),
+    }
+}
+
+pub(crate) async fn bytes(body: Body) -> Bytes {
+    body.collect().await.unwrap().to_bytes()
+}
+
+pub(crate) async fn text(body: Body) -> String {
+    String::from_utf8(bytes(body).await.to_vec()).unwrap()
+}
+
+/// Keeps what guests log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Logged(Arc<Mutex<Vec<String>>>);
+
+impl LogSink for Logged {
+    fn log(&self, record: &LogRecord<'_>) {
+        let LogRecord { plugin, exchange, level, context, message, .. } = record;
+        self.0.lock().push(format!("{plugin} {exchange} {level:?} {context}: {message}"));
+    }
+}
+
+impl Logged {
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().clone()
+    }
+
+    /// An engine that logs here.
+    pub(crate) fn engine(&self) -> PluginEngine {
+        PluginEngine::builder().max_instances(16).log_sink(self.clone()).build().unwrap()
+    }
+}

@@ -1,0 +1,63 @@
+//! Compiled code on disk is used when it is whole and ours, and never otherwise.
+
+use std::{fs, path::Path};
+
+use test_guests::NATIVE_COUNT;
+use wasm_host::PluginEngine;
+
+use crate::common::{plugin, status};
+
+fn engine(directory: &Path) -> PluginEngine {
+    PluginEngine::builder().max_instances(4).cache_dir(directory).build().unwrap()
+}
+
+fn cached(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn code_is_loaded_from_the_cache() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("cache");
+    plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    let before = cached(&place);
+    assert_eq!(before.len(), 1);
+    let modified = fs::metadata(&before[0].0).unwrap().modified().unwrap();
+
+    let plugin = plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    assert_eq!(status(&plugin, &[]).await, 200);
+    assert_eq!(fs::metadata(&before[0].0).unwrap().modified().unwrap(), modified, "it is not written again");
+}
+
+#[tokio::test]
+async fn damaged_code_is_compiled_again_and_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("cache");
+    plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    let (path, whole) = cached(&place).remove(0);
+
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let truncated = whole[..whole.len() - 1].to_vec();
+    for damaged in [flipped, truncated, b"something else".to_vec(), Vec::new()] {
+        fs::write(&path, &damaged).unwrap();
+        let plugin = plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+        assert_eq!(status(&plugin, &[]).await, 200);
+        assert_eq!(cached(&place), [(path.clone(), whole.clone())], "it is replaced by what was there");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_others_may_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let error = PluginEngine::builder().cache_dir(directory.path()).build().unwrap_err().to_string();
+    assert!(error.contains("others may write to it (mode 777); `chmod 700` it"), "{error}");
+}

@@ -1,0 +1,235 @@
+//! Each guest does what it is there for.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use serde_json::json;
+use test_guests as guest;
+use wasm_host::{
+    Error, ExchangeFacts, FailureClass, Grants, Names, PluginChain, PoolPolicy, RequestOutcome, Reuse, Summary,
+    UpstreamFailure, UpstreamFailureKind,
+};
+
+use crate::common::{
+    Logged, answered, ask, engine, load, load_with, open, passed, plugin, request, response, status, text,
+};
+
+#[tokio::test]
+pub(crate) async fn native_observe() {
+    let logged = Logged::default();
+    let observe = plugin(guest::NATIVE_OBSERVE).load(&logged.engine()).await.unwrap();
+    let facts = ExchangeFacts {
+        id: "id-7".into(),
+        route: Some("all".into()),
+        client_address: Some([192, 0, 2, 1].into()),
+        ..ExchangeFacts::default()
+    };
+    let mut exchange = PluginChain::new([observe]).exchange(facts);
+    passed(exchange.on_request(request(&[("a", "b")])).await);
+    exchange.on_response(response(404)).await;
+    assert_eq!(
+        logged.lines(),
+        [
+            "test id-7 Info : GET example.test /path?q=1 2 headers for None via Some(\"all\") from Some(\"192.0.2.1\") as id-7",
+            "test id-7 Info : 404 1 headers",
+        ]
+    );
+}
+
+#[tokio::test]
+pub(crate) async fn native_edit() {
+    edits(guest::NATIVE_EDIT).await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_edit_on_unknown() {
+    edits(guest::NATIVE_EDIT_ON_UNKNOWN).await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_edit_on_wasip1() {
+    edits(guest::NATIVE_EDIT_ON_WASIP1).await;
+}
+
+async fn edits(file: &str) {
+    let mut exchange = open([load(file).await]);
+    let headers = [
+        ("x-set", "old"),
+        ("x-set", "older"),
+        ("x-many", "first"),
+        ("x-remove", "1"),
+        ("x-remove", "2"),
+        ("kept", "k"),
+    ];
+    let request = passed(exchange.on_request(request(&headers)).await);
+    assert_eq!(request.method(), "PUT");
+    assert_eq!(request.uri(), "/edited?by=plugin");
+    assert_eq!(request.headers()["host"], "edited.example:8443");
+    assert_eq!(values(request.headers(), "x-set"), ["one"]);
+    assert_eq!(values(request.headers(), "x-many"), ["first", "last"]);
+    assert_eq!(values(request.headers(), "x-remove"), [""; 0]);
+    assert_eq!(request.headers()["x-removed"], "2");
+    assert_eq!(request.headers()["x-bytes"], HeaderValue::from_bytes(&[0xff, b'a', b'\t', 0x80]).unwrap());
+    assert_eq!(request.headers()["kept"], "k");
+    assert_eq!(text(request.into_body()).await, "request body");
+
+    let mut failed = response(500);
+    failed.headers_mut().insert("set-cookie", HeaderValue::from_static("a=1"));
+    let response = exchange.on_response(failed).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(values(response.headers(), "set-cookie"), ["a=1", "b=2"]);
+    assert!(!response.headers().contains_key("server"));
+    assert_eq!(text(response.into_body()).await, "response body");
+}
+
+fn values(headers: &http::HeaderMap, name: &str) -> Vec<String> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+pub(crate) async fn native_invalid_edits() {
+    let mut exchange = open([load(guest::NATIVE_INVALID_EDITS).await]);
+    let told = text(answered(exchange.on_request(request(&[])).await).into_body()).await;
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            r#"Err(EditError::InvalidName("a b"))"#,
+            r#"Err(EditError::InvalidValue("a"))"#,
+            r#"Err(EditError::Forbidden("transfer-encoding"))"#,
+            r#"Err(EditError::Forbidden("content-length"))"#,
+            r#"Err(EditError::Forbidden("host"))"#,
+            r#"Err(EditError::InvalidMethod("GE T"))"#,
+            r#"Err(EditError::InvalidPath("no-slash"))"#,
+            r#"Err(EditError::InvalidAuthority("a b"))"#,
+            "Err(EditError::TooLarge)",
+            "Some(EditError::InvalidStatus(1000))",
+            "Some(EditError::InvalidStatus(101))",
+        ]
+    );
+}
+
+#[tokio::test]
+pub(crate) async fn native_misbehave() {
+    // Told nothing, it behaves; the limits have their own tests.
+    assert_eq!(status(&load(guest::NATIVE_MISBEHAVE).await, &[]).await, 0);
+}
+
+#[tokio::test]
+pub(crate) async fn native_count() {
+    let kept = PoolPolicy::Reuse(Reuse::default());
+    for (policy, expected) in [(PoolPolicy::Fresh, ["1", "1", "1"]), (kept, ["1", "2", "3"])] {
+        let count = plugin(guest::NATIVE_COUNT).pool(policy).load(engine()).await.unwrap();
+        for expected in expected {
+            assert_eq!(text(answered(ask(&count, &[]).await).into_body()).await, expected);
+        }
+    }
+}
+
+#[tokio::test]
+pub(crate) async fn native_share() {
+    let first = plugin(guest::NATIVE_SHARE).config(json!({ "name": "a" })).priority(-1).load(engine()).await.unwrap();
+    let second = load_with(guest::NATIVE_SHARE, json!({ "name": "b" })).await;
+    let mut exchange = open([second, first]);
+    assert_eq!(passed(exchange.on_request(request(&[])).await).headers()["x-trail"], "ab");
+    assert_eq!(exchange.on_response(response(200)).await.headers()["x-trail"], "abba");
+}
+
+#[tokio::test]
+pub(crate) async fn native_choose() {
+    let grants = Grants { upstreams: Names::Only(vec!["canary".into(), "gone".into()]) };
+    let choose = plugin(guest::NATIVE_CHOOSE).grants(grants).load(engine()).await.unwrap();
+    let services: Arc<[Arc<str>]> = Arc::from(["main".into(), "canary".into()]);
+    let ask = async |service| {
+        let mut exchange = PluginChain::new([choose.clone()])
+            .exchange(ExchangeFacts { services: Arc::clone(&services), ..ExchangeFacts::default() });
+        match exchange.on_request(request(&[("x-service", service)])).await {
+            RequestOutcome::Continue(_) => exchange.chosen_service().unwrap().to_string(),
+            RequestOutcome::Respond(response) => text(response.into_body()).await,
+        }
+    };
+    assert_eq!(ask("canary").await, "canary");
+    assert_eq!(ask("main").await, "denied");
+    assert_eq!(ask("gone").await, "unknown");
+}
+
+#[tokio::test]
+pub(crate) async fn native_configure() {
+    let configure = load_with(guest::NATIVE_CONFIGURE, json!({ "status": 418 })).await;
+    assert_eq!(status(&configure, &[]).await, 418);
+    let refused = plugin(guest::NATIVE_CONFIGURE).config(json!({ "stauts": 418 })).load(engine()).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "plugin `test` refuses its config: unknown field `stauts`, expected `status` at line 1 column 9"
+    );
+}
+
+#[tokio::test]
+pub(crate) async fn native_brand_errors() {
+    let mut exchange = open([load(guest::NATIVE_BRAND_ERRORS).await]);
+    passed(exchange.on_request(request(&[])).await);
+    let failure = UpstreamFailure {
+        service: Some("shop".into()),
+        kind: UpstreamFailureKind::Timeout,
+        message: "no answer within 5s".into(),
+        status: http::StatusCode::GATEWAY_TIMEOUT,
+    };
+    let page = exchange.on_error(&failure).await.unwrap();
+    assert_eq!(page.status(), 502);
+    assert_eq!(text(page.into_body()).await, "sorry: shop (timeout, 504)");
+}
+
+#[tokio::test]
+pub(crate) async fn native_note_completion() {
+    let logged = Logged::default();
+    let note = plugin(guest::NATIVE_NOTE_COMPLETION).load(&logged.engine()).await.unwrap();
+    let mut exchange = open([note]);
+    passed(exchange.on_request(request(&[])).await);
+    exchange
+        .complete(Summary {
+            status: Some(http::StatusCode::OK),
+            duration: std::time::Duration::from_millis(3),
+            response_bytes: 13,
+            finished: true,
+        })
+        .await;
+    assert_eq!(logged.lines(), ["test exchange-1 Info : exchange-1 ended: Some(200), 13 bytes, finished true"]);
+}
+
+#[tokio::test]
+pub(crate) async fn native_missing_imports() {
+    let error = plugin(guest::NATIVE_MISSING_IMPORTS).load(engine()).await.unwrap_err();
+    let Error::MissingImports { abi: "native", missing } = &error else { panic!("{error}") };
+    assert_eq!(*missing, ["test:missing/database", "test:missing/queue"]);
+}
+
+#[tokio::test]
+pub(crate) async fn native_wrong_world() {
+    let error = plugin(guest::NATIVE_WRONG_WORLD).load(engine()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no plugin ABI fits this component: it exports add; supported are: native (exports one or more of \
+         wasm-host:plugin/{request-phase, response-phase, error-phase, complete-phase}@0.1.0)"
+    );
+}
+
+#[tokio::test]
+pub(crate) async fn native_many_memories() {
+    let error = fails(guest::NATIVE_MANY_MEMORIES).await;
+    assert_eq!(error.0, FailureClass::Memory);
+    assert!(error.1.starts_with("wants ") && error.1.ends_with("`limits.memory` is 67108864 bytes"), "{}", error.1);
+}
+
+#[tokio::test]
+pub(crate) async fn native_many_elements() {
+    let error = fails(guest::NATIVE_MANY_ELEMENTS).await;
+    assert_eq!(error.0, FailureClass::Memory);
+    assert!(error.1.ends_with("table elements, `limits.table_elements` is 20000"), "{}", error.1);
+}
+
+async fn fails(file: &str) -> (FailureClass, String) {
+    let plugin = load(file).await;
+    let mut exchange = open([plugin]);
+    assert_eq!(answered(exchange.on_request(request(&[])).await).status(), 500);
+    let failure = exchange.failures().first().unwrap();
+    (failure.class, failure.message.clone())
+}

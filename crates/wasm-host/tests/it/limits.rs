@@ -1,0 +1,197 @@
+//! Every limit stops a guest that ignores it, and the next request is served.
+
+use std::time::Duration;
+
+use test_guests::NATIVE_MISBEHAVE;
+use wasm_host::{Failure, FailureClass, Limits, Plugin, PoolPolicy, Reuse};
+
+use crate::common::{Logged, answered, engine, open, passed, plugin, request, status};
+
+/// Tight deadlines; `loop` reaches the first, a sleeper the second.
+fn limits() -> Limits {
+    Limits { cpu: Duration::from_millis(20), wall: Duration::from_millis(100), ..Limits::default() }
+}
+
+async fn misbehaving(limits: Limits) -> Plugin {
+    plugin(NATIVE_MISBEHAVE).limits(limits).pool(PoolPolicy::Reuse(Reuse::default())).load(engine()).await.unwrap()
+}
+
+/// The failure of a request that asks for trouble. The request after it is served.
+async fn failure(plugin: &Plugin, what: &str) -> (Failure, u16) {
+    let mut exchange = open([plugin.clone()]);
+    let answer = answered(exchange.on_request(request(&[("x-do", what)])).await);
+    let failure = exchange.failures().first().unwrap().clone();
+    exchange.finish();
+    assert_eq!(status(plugin, &[]).await, 0, "the request after `{what}`");
+    (failure, answer.status().as_u16())
+}
+
+#[tokio::test]
+async fn stops_an_endless_loop() {
+    let (failure, status) = failure(&misbehaving(limits()).await, "loop").await;
+    assert_eq!((failure.class, status), (FailureClass::CpuDeadline, 504));
+    assert_eq!(failure.message, "computed longer than 20ms");
+}
+
+#[tokio::test]
+async fn stops_endless_hostcalls_by_number() {
+    let (failure, status) = failure(&misbehaving(Limits { hostcalls: 500, ..limits() }).await, "hostcalls").await;
+    assert_eq!((failure.class, status), (FailureClass::Hostcall, 500));
+    assert_eq!(failure.message, "made more than 500 hostcalls in one call, `limits.hostcalls`");
+}
+
+#[tokio::test]
+async fn stops_endless_hostcalls_by_cpu_time() {
+    let (failure, _) = failure(&misbehaving(Limits { hostcalls: u32::MAX, ..limits() }).await, "hostcalls").await;
+    assert_eq!(failure.class, FailureClass::CpuDeadline);
+}
+
+#[tokio::test]
+async fn stops_endless_hostcalls_by_wall_clock() {
+    let patient = Limits { hostcalls: u32::MAX, cpu: Duration::from_secs(60), ..limits() };
+    let (failure, status) = failure(&misbehaving(patient).await, "hostcalls").await;
+    assert_eq!((failure.class, status), (FailureClass::WallDeadline, 504));
+    assert_eq!(failure.message, "took longer than 100ms");
+}
+
+#[tokio::test]
+async fn stops_a_sleeping_hostcall() {
+    let (failure, _) = failure(&misbehaving(limits()).await, "sleep").await;
+    assert_eq!(failure.class, FailureClass::WallDeadline);
+}
+
+#[tokio::test]
+async fn stops_many_short_sleeps() {
+    let (failure, _) = failure(&misbehaving(limits()).await, "sleep-often").await;
+    assert_eq!(failure.class, FailureClass::WallDeadline);
+}
+
+#[tokio::test]
+async fn does_not_count_waiting_as_computing() {
+    let waits = misbehaving(Limits { cpu: Duration::from_millis(10), wall: Duration::from_secs(10), ..limits() }).await;
+    assert_eq!(status(&waits, &[("x-do", "sleep-briefly")]).await, 0);
+}
+
+#[tokio::test]
+async fn stops_memory_growth() {
+    let (failure, _) =
+        failure(&misbehaving(Limits { memory: 8 << 20, cpu: Duration::from_secs(5), ..limits() }).await, "memory")
+            .await;
+    assert_eq!(failure.class, FailureClass::Memory);
+    assert!(failure.message.contains("`limits.memory` is 8388608 bytes"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn stops_a_stack_overflow() {
+    let (failure, _) = failure(&misbehaving(limits()).await, "stack").await;
+    assert_eq!(failure.class, FailureClass::Trap);
+    assert!(failure.message.contains("descend"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn names_a_panic_with_its_words() {
+    let (failure, _) = failure(&misbehaving(limits()).await, "panic").await;
+    assert_eq!(failure.class, FailureClass::Trap);
+    assert!(failure.message.contains("the plugin gave up"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn names_a_trap_with_its_place() {
+    let (failure, status) = failure(&misbehaving(limits()).await, "trap").await;
+    assert_eq!((failure.class, status), (FailureClass::Trap, 500));
+    assert!(
+        failure.message.starts_with("wasm trap: wasm `unreachable` instruction executed in "),
+        "{}",
+        failure.message
+    );
+    assert!(failure.message.contains("on_request") || failure.message.contains("on-request"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn refuses_a_huge_local_response() {
+    let (failure, _) = failure(
+        &misbehaving(Limits { cpu: Duration::from_secs(5), wall: Duration::from_secs(9), ..limits() }).await,
+        "response",
+    )
+    .await;
+    assert_eq!(failure.class, FailureClass::GuestError);
+    assert_eq!(failure.message, "EditError::TooLarge");
+}
+
+#[tokio::test]
+async fn bounds_what_local_responses_hold() {
+    let (failure, _) = failure(
+        &misbehaving(Limits { cpu: Duration::from_secs(5), wall: Duration::from_secs(9), ..limits() }).await,
+        "responses",
+    )
+    .await;
+    assert_eq!(failure.message, "EditError::TooLarge");
+}
+
+#[tokio::test]
+async fn bounds_the_log() {
+    for (what, bound) in [("log", 1000), ("print", 1000)] {
+        let logged = Logged::default();
+        let limits = Limits { log_bytes: bound, ..limits() };
+        let plugin = plugin(NATIVE_MISBEHAVE).limits(limits).load(&logged.engine()).await.unwrap();
+        assert_eq!(status(&plugin, &[("x-do", what)]).await, 0);
+        let bytes: usize = logged.lines().iter().map(|line| line.split_once(": ").unwrap().1.len()).sum();
+        assert!(bytes > bound / 2 && bytes <= bound, "{what}: {bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn says_which_setting_stops_a_guest_from_starting() {
+    let error = plugin(NATIVE_MISBEHAVE).limits(Limits { memory: 65536, ..limits() }).load(engine()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("plugin `test` does not start: memory: wants "), "{text}");
+    assert!(text.ends_with("bytes of memory, `limits.memory` is 65536 bytes"), "{text}");
+}
+
+/// While one guest computes up to its deadline, others on the same thread are served.
+#[tokio::test(flavor = "current_thread")]
+async fn a_computing_guest_lets_others_in() {
+    let hog = misbehaving(Limits { cpu: Duration::from_millis(300), wall: Duration::from_secs(5), ..limits() }).await;
+    let quick = misbehaving(limits()).await;
+    let mut computing = Box::pin(failure(&hog, "loop"));
+    let mut served = 0;
+    loop {
+        tokio::select! {
+            biased;
+            (failure, _) = &mut computing => {
+                assert_eq!(failure.class, FailureClass::CpuDeadline);
+                break;
+            }
+            code = status(&quick, &[]) => {
+                assert_eq!(code, 0);
+                served += 1;
+            }
+        }
+    }
+    assert!(served >= 5, "served {served} requests meanwhile");
+}
+
+#[tokio::test]
+async fn memory_does_not_creep_over_ten_thousand_failures() {
+    let plugin = misbehaving(Limits { hostcalls: 50, log_bytes: 100, ..limits() }).await;
+    let kinds = ["trap", "panic", "hostcalls", "response", "error", "stack", "log"];
+    let round = async |requests: usize| {
+        for number in 0..requests {
+            let mut exchange = open([plugin.clone()]);
+            let what = kinds[number % kinds.len()];
+            drop(exchange.on_request(request(&[("x-do", what)])).await);
+            exchange.finish();
+        }
+    };
+    round(1000).await;
+    let before = resident_bytes();
+    round(9000).await;
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 16 << 20, "grew by {grown} bytes");
+    passed(open([plugin.clone()]).on_request(request(&[])).await);
+}
+
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}

@@ -1,0 +1,28 @@
+//! Real guests through the public API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+mod compile_cache;
+mod failures;
+mod fidelity;
+mod guests;
+mod invariants;
+mod limits;
+mod load;
+mod observe;
+mod phases;
+mod pool;
+
+macro_rules! has_a_test {
+    ($guest:ident) => {
+        const _: fn() = guests::$guest;
+    };
+}
+test_guests::each_guest!(has_a_test);

@@ -1,0 +1,86 @@
+//! One nested cargo call a set of guests.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+};
+
+/// A set of guests: a cargo workspace of its own, built for one target.
+#[derive(Clone, Copy, Debug)]
+pub struct GuestSet<'a> {
+    /// The directory of the workspace's `Cargo.toml`.
+    pub workspace: &'a Path,
+    /// The target triple.
+    pub target: &'a str,
+    /// Whether the guests are the examples of one package, and not packages.
+    pub examples: bool,
+}
+
+/// Why guests could not be built.
+#[derive(Debug)]
+pub enum BuildError {
+    /// cargo could not be started, or its output not be read.
+    Io(io::Error),
+    /// cargo failed; its messages say why.
+    Failed(ExitStatus),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cannot build guests: {error}"),
+            Self::Failed(status) => write!(f, "cargo failed to build guests ({status})"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<io::Error> for BuildError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Builds a set of guests in release mode, and lists their files by name.
+pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--release", "--locked", "--quiet", "--target", set.target])
+        .arg("--target-dir")
+        .arg(target_dir);
+    if set.examples {
+        cargo.arg("--examples");
+    }
+    // The outer cargo's settings are for the outer build.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME" || name.contains("RUSTFLAGS"))
+        {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("RUSTC_WRAPPER").current_dir(set.workspace);
+    let status = cargo.status()?;
+    if !status.success() {
+        return Err(BuildError::Failed(status));
+    }
+    let output = target_dir.join(set.target).join(if set.examples { "release/examples" } else { "release" });
+    list(&output)
+}
+
+fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
+    let mut guests = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        // cargo leaves a copy with a hash in its name beside each example.
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.extension().is_some_and(|extension| extension == "wasm") && !name.contains('-') {
+            guests.push((name.to_owned(), path));
+        }
+    }
+    guests.sort();
+    Ok(guests)
+}
