@@ -1,0 +1,40 @@
+//! Plugin chains around any `http` service, as a tower layer.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use wasm_host::{Plugin, PluginChain, PluginEngine};
+//! use wasm_host_hyper::PluginLayer;
+//!
+//! # async fn example() -> Result<Router, wasm_host::Error> {
+//! let engine = PluginEngine::builder().build()?;
+//! let auth = Plugin::builder("auth").file("auth.wasm").load(&engine).await?;
+//! let router = Router::new()
+//!     .route("/hello", get(|| async { "hello" }))
+//!     .layer(PluginLayer::new(PluginChain::new([auth])));
+//! # Ok(router)
+//! # }
+//! ```
+//!
+//! The service gets requests with [`wasm_host::Body`] and may answer with any body; the layered service takes
+//! requests with any body and answers with [`PluginBody`]. It is the same under hyper, axum and tonic, on the server's
+//! and the client's side.
+//!
+//! - **Facts.** What plugins learn about a request is taken from an [`ExchangeFacts`](wasm_host::ExchangeFacts) in the
+//!   request's extensions, when there is one.
+//! - **Upstream.** The service that a plugin chose is in the request's extensions as [`ChosenService`].
+//! - **Errors.** An error of the service is shown to the plugins' error phase when it can be told what it means for the
+//!   client: see [`PluginLayer::errors_as`]. Otherwise it is passed on.
+//! - **Upgrades** pass through: the extensions of request and response are kept, so that a connection is handed over
+//!   after the request phase as without plugins.
+//! - **Decisions.** What each plugin did is in the response's extensions as [`Decisions`].
+//! - **Cancel.** Dropping the future or the body discards the instances that the exchange holds.
+
+mod body;
+mod future;
+mod layer;
+mod service;
+
+pub use body::PluginBody;
+pub use future::ResponseFuture;
+pub use layer::{ErrorMap, PluginLayer};
+pub use service::{ChosenService, Decisions, PluginService};

@@ -5,7 +5,7 @@ use std::{
 };
 
 use http::{Request, Response, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 use tracing::Instrument;
 
 use crate::{
@@ -213,21 +213,26 @@ impl Exchange {
     /// Like [`complete`](Self::complete), on a task of its own when there is something to run. At most 1024 exchanges
     /// complete in this way at one moment; further ones end without their complete phases, with a warning.
     ///
-    /// Must be called within a tokio runtime.
+    /// Outside of a tokio runtime the complete phases are skipped, with a warning.
     pub fn complete_in_background(self, summary: Summary) {
         static COMPLETING_NOW: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(COMPLETING)));
         if !self.chain.phases().complete {
             return self.finish();
         }
-        match Arc::clone(&COMPLETING_NOW).try_acquire_owned() {
-            Ok(place) => {
-                tokio::spawn(async move {
+        let place = Arc::clone(&COMPLETING_NOW).try_acquire_owned();
+        match (place, Handle::try_current()) {
+            (Ok(place), Ok(runtime)) => {
+                runtime.spawn(async move {
                     self.complete(summary).await;
                     drop(place);
                 });
             }
-            Err(_) => {
+            (Err(_), _) => {
                 tracing::warn!("complete phases skipped: {COMPLETING} exchanges are completing");
+                self.finish();
+            }
+            (_, Err(_)) => {
+                tracing::warn!("complete phases skipped: the exchange ended outside of a tokio runtime");
                 self.finish();
             }
         }

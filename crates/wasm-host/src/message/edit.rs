@@ -143,8 +143,6 @@ pub(crate) fn set_status(to: &mut StatusCode, status: u16) -> Result<(), EditErr
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     fn parts(uri: &str) -> RequestParts {

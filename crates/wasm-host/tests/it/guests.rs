@@ -153,6 +153,15 @@ pub(crate) async fn native_choose() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_gate() {
+    let gate = load_with(guest::NATIVE_GATE, json!({ "token": "open" })).await;
+    assert_eq!(status(&gate, &[("x-token", "open")]).await, 0);
+    let answer = answered(ask(&gate, &[("x-token", "shut")]).await);
+    assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()), (403, "text/plain"));
+    assert_eq!(text(answer.into_body()).await, "closed");
+}
+
+#[tokio::test]
 pub(crate) async fn native_configure() {
     let configure = load_with(guest::NATIVE_CONFIGURE, json!({ "status": 418 })).await;
     assert_eq!(status(&configure, &[]).await, 418);

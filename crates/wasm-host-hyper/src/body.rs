@@ -1,0 +1,87 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body as _, Frame, SizeHint};
+use wasm_host::{Body, BodyError, Exchange, Summary};
+
+/// The body of a response that went through a chain. When it ends, or is dropped, the plugins' complete phase runs on a
+/// task of its own: the client does not wait for it.
+pub struct PluginBody {
+    body: Body,
+    completion: Option<Completion>,
+}
+
+struct Completion {
+    exchange: Exchange,
+    status: StatusCode,
+    started: Instant,
+    bytes: u64,
+}
+
+impl PluginBody {
+    pub(crate) fn plain(body: Body) -> Self {
+        Self { body, completion: None }
+    }
+
+    pub(crate) fn completing(body: Body, exchange: Exchange, status: StatusCode, started: Instant) -> Self {
+        Self { body, completion: Some(Completion { exchange, status, started, bytes: 0 }) }
+    }
+
+    fn complete(&mut self, finished: bool) {
+        if let Some(Completion { exchange, status, started, bytes }) = self.completion.take() {
+            exchange.complete_in_background(Summary {
+                status: Some(status),
+                duration: started.elapsed(),
+                response_bytes: bytes,
+                finished,
+            });
+        }
+    }
+}
+
+impl http_body::Body for PluginBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(completion), Some(data)) = (&mut self.completion, frame.data_ref()) {
+                    completion.bytes += data.len() as u64;
+                }
+            }
+            Some(Err(_)) => self.complete(false),
+            None => self.complete(true),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for PluginBody {
+    fn drop(&mut self) {
+        // A reader that knows the end from `is_end_stream` does not poll for it.
+        let finished = self.body.is_end_stream();
+        self.complete(finished);
+    }
+}
+
+impl fmt::Debug for PluginBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PluginBody").field(&self.body).finish()
+    }
+}

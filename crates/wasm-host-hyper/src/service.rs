@@ -1,0 +1,71 @@
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower_service::Service;
+use wasm_host::{Body, BodyError, Decision, PluginChain};
+
+use crate::{ErrorMap, PluginBody, ResponseFuture};
+
+/// The service that a plugin chose for the request, in the request's extensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenService(pub Arc<str>);
+
+/// What each plugin did, in the response's extensions.
+#[derive(Clone, Debug)]
+pub struct Decisions(pub Arc<[Decision]>);
+
+/// A service with a plugin chain around it. Made by [`PluginLayer`](crate::PluginLayer).
+pub struct PluginService<S, E> {
+    inner: S,
+    chain: PluginChain,
+    errors: Option<ErrorMap<E>>,
+}
+
+impl<S, E> PluginService<S, E> {
+    pub(crate) fn new(inner: S, chain: PluginChain, errors: Option<ErrorMap<E>>) -> Self {
+        Self { inner, chain, errors }
+    }
+}
+
+impl<S: Clone, E> Clone for PluginService<S, E> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), chain: self.chain.clone(), errors: self.errors.clone() }
+    }
+}
+
+impl<S: fmt::Debug, E> fmt::Debug for PluginService<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginService").field("inner", &self.inner).field("chain", &self.chain).finish_non_exhaustive()
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for PluginService<S, S::Error>
+where
+    S: Service<Request<Body>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send + 'static,
+    ReqBody: http_body::Body<Data = Bytes> + Send + 'static,
+    ReqBody::Error: Into<BodyError>,
+    ResBody: http_body::Body<Data = Bytes> + Send + 'static,
+    ResBody::Error: Into<BodyError>,
+{
+    type Response = Response<PluginBody>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        // The service that is ready is this one, not its clone.
+        let clone = self.inner.clone();
+        let ready = mem::replace(&mut self.inner, clone);
+        ResponseFuture::new(ready, &self.chain, self.errors.clone(), request.map(Body::new))
+    }
+}
