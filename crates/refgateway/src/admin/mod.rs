@@ -1,0 +1,125 @@
+//! The admin listener: health, metrics, and what the gateway would do.
+//!
+//! Every resource is one file with a handler; [`resource`] is the table of them.
+
+mod auth;
+mod explain;
+mod health;
+mod reply;
+mod routes;
+
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
+
+use http::{Method, Request, Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, sync::oneshot};
+
+use self::{auth::Token, reply::Reply};
+use crate::{body::Body, config, error::Error, listener, server::Shared, telemetry::metrics};
+
+/// Binds the admin listener, if it is enabled, and serves it on its own thread until the gateway has drained.
+pub(crate) fn start(
+    config: &config::Admin,
+    shared: Arc<Shared>,
+) -> Result<Option<(SocketAddr, oneshot::Receiver<()>)>, Error> {
+    if !config.enabled {
+        return Ok(None);
+    }
+    let failed = |source| Error::Listen { address: config.address, source };
+    let socket = listener::bind(config.address, 1).map_err(failed)?.pop();
+    let Some(socket) = socket else { return Ok(None) };
+    let address = socket.local_addr().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
+    let admin = Arc::new(Admin { shared, token: config.token.as_deref().map(Token::new) });
+    let (ended, has_ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("admin".to_owned())
+        .spawn(move || {
+            runtime.block_on(run(admin, socket));
+            runtime.shutdown_timeout(Duration::ZERO);
+            let _ = ended.send(());
+        })
+        .map_err(Error::Worker)?;
+    Ok(Some((address, has_ended)))
+}
+
+struct Admin {
+    shared: Arc<Shared>,
+    token: Option<Token>,
+}
+
+/// How often the histograms' samples are folded: without it they pile up when nobody asks for metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+async fn run(admin: Arc<Admin>, socket: std::net::TcpListener) {
+    let listener = match listener::register(socket) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot use the admin socket"),
+    };
+    tokio::spawn(async {
+        let mut every = tokio::time::interval(UPKEEP);
+        while let Some(metrics) = metrics::handle() {
+            every.tick().await;
+            metrics.run_upkeep();
+        }
+    });
+    // While requests drain, health and metrics stay readable.
+    let mut draining = admin.shared.draining();
+    tokio::select! {
+        () = accept(&admin, listener) => {}
+        () = async {
+            let _ = draining.wait_for(|draining| *draining).await;
+            let deadline = admin.shared.drain_deadline();
+            let all = admin.shared.all_gone();
+            let _ = tokio::time::timeout_at(deadline.into(), all).await;
+        } => {}
+    }
+}
+
+async fn accept(admin: &Arc<Admin>, listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let admin = admin.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let admin = admin.clone();
+                async move { Ok::<_, std::convert::Infallible>(admin.answer(&request)) }
+            });
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "admin connection ended");
+            }
+        });
+    }
+}
+
+impl Admin {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+        let reply = match &self.token {
+            Some(token) if !token.is_in(request.headers()) => Reply::unauthorized(),
+            _ => self.resource(request),
+        };
+        reply.into_response()
+    }
+
+    /// The table of resources. Those of plugins come here.
+    fn resource(&self, request: &Request<Incoming>) -> Reply {
+        let handler: fn(&Shared, &Request<Incoming>) -> Reply = match request.uri().path() {
+            "/health/live" => health::live,
+            "/health/ready" => health::ready,
+            "/metrics" => health::metrics,
+            "/api/routes" => routes::list,
+            "/api/explain" => explain::explain,
+            path => return Reply::not_found(path),
+        };
+        match *request.method() {
+            Method::GET | Method::HEAD => handler(&self.shared, request),
+            _ => Reply::method_not_allowed("GET, HEAD"),
+        }
+    }
+}

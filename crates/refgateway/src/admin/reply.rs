@@ -1,0 +1,62 @@
+//! Answers of the admin API.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::body::{self, Body};
+
+/// A status with JSON, or text for what is not.
+pub(super) struct Reply {
+    status: StatusCode,
+    content_type: &'static str,
+    text: String,
+    extra: Option<(header::HeaderName, HeaderValue)>,
+}
+
+impl Reply {
+    pub(super) fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) => Self { status: StatusCode::OK, content_type: "application/json", text, extra: None },
+            Err(error) => Self::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
+
+    pub(super) fn text(content_type: &'static str, text: String) -> Self {
+        Self { status: StatusCode::OK, content_type, text, extra: None }
+    }
+
+    pub(super) fn error(status: StatusCode, reason: &str) -> Self {
+        let text = serde_json::json!({ "error": reason }).to_string();
+        Self { status, content_type: "application/json", text, extra: None }
+    }
+
+    pub(super) fn not_found(path: &str) -> Self {
+        Self::error(StatusCode::NOT_FOUND, &format!("there is no {path}"))
+    }
+
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+        let reply = Self::error(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allow}"));
+        Self { extra: Some((header::ALLOW, HeaderValue::from_static(allow))), ..reply }
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        let reply = Self::error(StatusCode::UNAUTHORIZED, "a valid token is needed: Authorization: Bearer …");
+        Self { extra: Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))), ..reply }
+    }
+
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(body::full(self.text));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = self.extra {
+            headers.insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,32 @@
+//! `refgateway check`.
+
+use super::{ConfigFile, Failure};
+use crate::{config::Config, gateway::Gateway};
+
+/// Check a config file and report every problem.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Check {
+    /// Reads the config and every file it names, without listening or connecting anywhere.
+    #[allow(clippy::print_stdout, reason = "the command's result")]
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.file.config)?;
+        let gateway = Gateway::build(config, 1, None)?;
+        let count = |number: usize, word: &str| match number {
+            1 => format!("1 {word}"),
+            _ => format!("{number} {word}s"),
+        };
+        println!(
+            "ok: {}, {}, {}, {}",
+            count(gateway.config.listeners.len(), "listener"),
+            count(gateway.routes.len(), "route"),
+            count(gateway.services.len(), "service"),
+            count(gateway.config.plugins.len(), "plugin"),
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! `refgateway plugin`.
+
+use std::path::PathBuf;
+
+use wasm_host::PluginEngine;
+
+use super::Failure;
+
+/// Look at plugins without serving.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Plugin {
+    /// Print what a plugin's file is: its ABI, what it imports and exports, and what is wrong with it.
+    Inspect {
+        /// The `.wasm` file.
+        file: PathBuf,
+        /// Print the component's world as WIT, too.
+        #[arg(long)]
+        wit: bool,
+    },
+}
+
+impl Plugin {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let Self::Inspect { file, wit } = self;
+        let failed = |error: &dyn std::fmt::Display| Failure::Config(format!("{}: {error}", file.display()));
+        let bytes = std::fs::read(&file).map_err(|error| failed(&error))?;
+        let engine = PluginEngine::builder().max_instances(1).build().map_err(|error| failed(&error))?;
+        let inspection = engine.inspect(&bytes).map_err(|error| failed(&error))?;
+        print(&file, &inspection, wit);
+        match inspection.problems.as_slice() {
+            [] => Ok(()),
+            problems => Err(Failure::Config(problems.join("\n"))),
+        }
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the command's result")]
+fn print(file: &std::path::Path, inspection: &wasm_host::Inspection, wit: bool) {
+    println!("file      {}", file.display());
+    println!("digest    {}", inspection.digest);
+    println!("size      {} bytes", inspection.size);
+    let made = if inspection.componentized { ", made a component when it is loaded" } else { "" };
+    println!("kind      {}{made}", inspection.kind);
+    println!("abi       {}", inspection.abi.unwrap_or("none"));
+    for export in &inspection.exports {
+        println!("exports   {export}");
+    }
+    for import in &inspection.imports {
+        println!("imports   {import}");
+    }
+    if let (true, Some(text)) = (wit, &inspection.wit) {
+        println!("\n{text}");
+    }
+}

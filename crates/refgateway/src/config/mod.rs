@@ -1,0 +1,21 @@
+//! The config file: its model, how it is read, and everything that is checked before any of it is used.
+
+mod check;
+mod failure;
+mod load;
+mod model;
+mod plugin;
+mod problem;
+mod timing;
+mod tree;
+mod units;
+
+pub(crate) use self::problem::did_you_mean;
+pub use self::{
+    failure::{FailureAction, OnFailure},
+    model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
+    plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
+    problem::{ConfigError, Problem},
+    timing::{Limits, Timeouts},
+    units::{Size, Time},
+};

@@ -1,0 +1,126 @@
+//! What a config file says about a plugin.
+
+use std::{num::NonZeroU32, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{OnFailure, Size, Time};
+
+/// Code, config, grants and limits under one name.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// Unique; chains refer to it.
+    pub name: String,
+    /// The `.wasm` file; which ABI it is of shows in the file itself.
+    pub file: PathBuf,
+    /// Handed to the plugin as JSON; any shape.
+    #[serde(default)]
+    pub config: Value,
+    /// Plugins of one chain run in this order, lower first; ties in the order they are named.
+    #[serde(default)]
+    pub priority: i32,
+    /// Off: chains run without it.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// What it may use up.
+    #[serde(default)]
+    pub limits: PluginLimits,
+    /// What it may ask for; nothing by default.
+    #[serde(default)]
+    pub grants: Grants,
+    /// Whether instances are used again.
+    #[serde(default)]
+    pub pool: Pool,
+    /// What its chain does when it fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+impl Plugin {
+    /// A plugin with defaults for everything else.
+    pub fn from_file(name: String, file: PathBuf) -> Self {
+        Self {
+            name,
+            file,
+            config: Value::Null,
+            priority: 0,
+            enabled: true,
+            limits: PluginLimits::default(),
+            grants: Grants::default(),
+            pool: Pool::default(),
+            on_failure: OnFailure::default(),
+        }
+    }
+}
+
+/// What a plugin may use up. What is absent has the engine's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginLimits {
+    /// All memories of one instance together.
+    pub memory: Option<Size>,
+    /// Elements of all tables of one instance.
+    pub table_elements: Option<u64>,
+    /// CPU time of one call.
+    pub cpu: Option<Time>,
+    /// Time of one call, waiting included.
+    pub wall: Option<Time>,
+    /// Both of the above for making and configuring an instance.
+    pub startup: Option<Time>,
+    /// Hostcalls of one call.
+    pub hostcalls: Option<u32>,
+    /// Bytes handed over in one hostcall.
+    pub hostcall_bytes: Option<Size>,
+    /// Headers that one call adds.
+    pub header_bytes: Option<Size>,
+    /// Body of a response the plugin makes itself.
+    pub response_body: Option<Size>,
+    /// Log text of one call.
+    pub log_bytes: Option<Size>,
+    /// Exchanges that run it at once.
+    pub concurrency: Option<NonZeroU32>,
+    /// Exchanges that wait for it at once.
+    pub queue: Option<u32>,
+}
+
+/// What a plugin may ask for; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grants {
+    /// The services it may send a request to; `*` stands for every service.
+    pub upstreams: Vec<String>,
+}
+
+/// Whether instances are used again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pool {
+    /// A fresh instance for every exchange, or used ones again.
+    pub mode: PoolMode,
+    /// Idle instances kept.
+    pub max_idle: Option<usize>,
+    /// Calls one instance serves.
+    pub max_uses: Option<NonZeroU32>,
+    /// How old one instance gets.
+    pub max_age: Option<Time>,
+    /// An instance that has grown over it is not kept.
+    pub max_memory: Option<Size>,
+}
+
+/// Whether instances are used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolMode {
+    /// One instance an exchange: nothing of one request can be seen in another.
+    #[default]
+    Fresh,
+    /// The same instance for many exchanges, one after the other.
+    Reuse,
+}
+
+fn enabled() -> bool {
+    true
+}

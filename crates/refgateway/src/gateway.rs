@@ -1,0 +1,171 @@
+//! One immutable picture of a whole config, ready to serve. Requests keep the one they started with.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use rustls::ServerConfig;
+
+use crate::{
+    config::{self, Config, Limits, Match, Timeouts},
+    error::Error,
+    headers::forwarded::Trust,
+    listener,
+    router::Router,
+    telemetry::metrics::RouteMetrics,
+    upstream::{Service, Target, Upstream, UpstreamSettings},
+};
+
+/// Everything a request needs, built from one valid config.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Finds routes by their place in `routes`.
+    pub router: Router,
+    /// The routes in the order of the config.
+    pub routes: Vec<Arc<Route>>,
+    /// The services in the order of the config.
+    pub services: Vec<Arc<Service>>,
+    /// For each listener its TLS, if it speaks it.
+    pub tls: Vec<Option<Arc<ServerConfig>>>,
+    /// Bounds on what a client may send.
+    pub limits: Limits,
+    /// How long anything may take.
+    pub timeouts: Timeouts,
+    /// How far the downstream's `Forwarded` is believed.
+    pub(crate) trust: Trust,
+    /// One log line a request.
+    pub access_log: bool,
+    /// What it was built from.
+    pub config: Arc<Config>,
+}
+
+/// Where requests that match go, and through what.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name in the config.
+    pub name: String,
+    /// What it matches.
+    pub matches: Match,
+    /// Where its requests go.
+    pub service: Arc<Service>,
+    /// The plugins its requests meet, in the order they run.
+    pub chain: Vec<String>,
+    /// A leading part of the path that the upstream does not see.
+    pub strip_prefix: Option<String>,
+    /// Until the upstream's response headers are here.
+    pub timeout: Duration,
+    /// Its counters.
+    pub(crate) metrics: RouteMetrics,
+}
+
+impl Gateway {
+    /// Builds the picture for that many workers. Upstreams that stay the same keep their connections and health.
+    pub fn build(config: Config, workers: usize, previous: Option<&Self>) -> Result<Self, Error> {
+        config.check()?;
+        let mut known = previous.map(Self::upstreams).unwrap_or_default();
+        let services = config
+            .services
+            .iter()
+            .map(|service| build_service(&config, service, workers, &mut known).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        let tls = config
+            .listeners
+            .iter()
+            .map(|listener| listener.tls.as_ref().map(listener::tls::server_config).transpose())
+            .collect::<Result<_, _>>()?;
+        let (router, routes) = build_routes(&config, &services);
+        Ok(Self {
+            router,
+            routes,
+            services,
+            tls,
+            limits: config.limits,
+            timeouts: config.timeouts,
+            trust: if config.trust_forwarded { Trust::Append } else { Trust::Replace },
+            access_log: config.access_log,
+            config: Arc::new(config),
+        })
+    }
+
+    fn upstreams(&self) -> HashMap<String, Arc<Upstream>> {
+        let named = self.services.iter().flat_map(|service| {
+            service.upstreams.iter().map(|upstream| (key(&service.name, upstream), upstream.clone()))
+        });
+        named.collect()
+    }
+}
+
+fn key(service: &str, upstream: &Upstream) -> String {
+    format!("{service} {}", upstream.settings.target.authority)
+}
+
+fn build_service(
+    config: &Config,
+    service: &config::Service,
+    workers: usize,
+    known: &mut HashMap<String, Arc<Upstream>>,
+) -> Result<Service, Error> {
+    let mut upstreams = Vec::new();
+    for upstream in &service.upstreams {
+        let target: Target = upstream.url.parse().map_err(|error| invalid(service, error))?;
+        let settings = UpstreamSettings {
+            target,
+            protocol: service.protocol,
+            connect_timeout: service.connect_timeout.unwrap_or(config.timeouts.connect).0,
+            idle_timeout: config.timeouts.upstream_idle.0,
+            max_idle: service.max_idle,
+            ca: service.tls.as_ref().map(|tls| tls.ca.clone()),
+            health: service.health,
+        };
+        let kept = known
+            .remove(&format!("{} {}", service.name, settings.target.authority))
+            // A CA file may have changed under the same name.
+            .filter(|kept| kept.settings == settings && kept.weight == upstream.weight && settings.ca.is_none());
+        upstreams.push(match kept {
+            Some(kept) => kept,
+            None => Arc::new(Upstream::new(settings, upstream.weight, workers)?),
+        });
+    }
+    Ok(Service::new(service, upstreams))
+}
+
+fn invalid(service: &config::Service, error: crate::upstream::InvalidTarget) -> Error {
+    Error::Config(config::ConfigError::one(None, format!("service `{}`: {error}", service.name)))
+}
+
+fn build_routes(config: &Config, services: &[Arc<Service>]) -> (Router, Vec<Arc<Route>>) {
+    let mut router = Router::builder();
+    let mut routes = Vec::new();
+    for route in &config.routes {
+        let Some(service) = services.iter().find(|service| service.name == route.service) else { continue };
+        // Checked with the rest of the config.
+        let _ = router.add(&route.matches, routes.len());
+        routes.push(Arc::new(Route {
+            name: route.name.clone(),
+            matches: route.matches.clone(),
+            chain: chain(config, route),
+            strip_prefix: route.strip_prefix.clone(),
+            timeout: route.timeout.unwrap_or(config.timeouts.request).0,
+            metrics: RouteMetrics::new(&route.name, &service.name),
+            service: service.clone(),
+        }));
+    }
+    (router.build(), routes)
+}
+
+/// The enabled plugins of gateway, service and route by priority, each once; ties in that order.
+fn chain(config: &Config, route: &config::Route) -> Vec<String> {
+    let service = config.services.iter().find(|service| service.name == route.service);
+    let service = service.map(|service| service.chain.as_slice()).unwrap_or_default();
+    let mut names: Vec<&String> = Vec::new();
+    for name in config.chain.iter().chain(service).chain(&route.chain) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut plugins: Vec<_> = names
+        .into_iter()
+        .filter_map(|name| config.plugins.iter().find(|plugin| plugin.name == *name))
+        .filter(|plugin| plugin.enabled)
+        .collect();
+    plugins.sort_by_key(|plugin| plugin.priority);
+    plugins.into_iter().map(|plugin| plugin.name.clone()).collect()
+}

@@ -1,0 +1,111 @@
+//! Headers that are for one connection only (RFC 9110 §7.6.1).
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Removes every hop-by-hop header, those that `Connection` names included. `TE: trailers` stays.
+///
+/// Returns the protocol that `Upgrade` asks for, when `Connection` names it and it is the only one.
+pub(crate) fn remove(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let named = named_in_connection(headers);
+    let upgrade = if named.contains(&header::UPGRADE) { only(headers, &header::UPGRADE) } else { None };
+    let wants_trailers = headers.contains_key(header::TE) && wants_trailers(headers);
+
+    for name in named.iter().filter(|name| may_be_named(name)) {
+        headers.remove(name);
+    }
+    for name in [
+        &header::CONNECTION,
+        &header::TE,
+        &header::TRANSFER_ENCODING,
+        &header::UPGRADE,
+        &header::PROXY_AUTHENTICATE,
+        &header::PROXY_AUTHORIZATION,
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+    ] {
+        headers.remove(name);
+    }
+    if wants_trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    upgrade
+}
+
+fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect()
+}
+
+/// What frames or addresses the message is not the sender's to take away.
+fn may_be_named(name: &HeaderName) -> bool {
+    *name != header::HOST && *name != header::CONTENT_LENGTH
+}
+
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none()).cloned()
+}
+
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = list.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value);
+        }
+        headers
+    }
+
+    #[test]
+    fn removes_listed_and_named_headers() {
+        let mut map = headers(&[
+            ("connection", "close, X-Secret"),
+            ("connection", "x-other"),
+            ("keep-alive", "timeout=5"),
+            ("x-secret", "1"),
+            ("x-other", "2"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("accept", "*/*"),
+        ]);
+        assert_eq!(remove(&mut map), None);
+        assert_eq!(map, headers(&[("accept", "*/*")]));
+    }
+
+    #[test]
+    fn keeps_te_trailers_only() {
+        let mut map = headers(&[("te", "gzip, Trailers"), ("connection", "TE")]);
+        remove(&mut map);
+        assert_eq!(map, headers(&[("te", "trailers")]));
+    }
+
+    #[test]
+    fn connection_cannot_take_framing_away() {
+        let mut map = headers(&[("connection", "host, content-length"), ("host", "a"), ("content-length", "3")]);
+        remove(&mut map);
+        assert_eq!(map, headers(&[("host", "a"), ("content-length", "3")]));
+    }
+
+    #[test]
+    fn reports_a_real_upgrade() {
+        let mut map = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(remove(&mut map), Some(HeaderValue::from_static("websocket")));
+        assert!(map.is_empty());
+    }
+}

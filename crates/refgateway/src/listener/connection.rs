@@ -1,0 +1,190 @@
+//! One client's connection, from accept to close.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    activity::{Activity, Busy, Patience},
+    guard::Guard,
+    sniff,
+};
+use crate::{
+    body::{self, Body},
+    gateway::Gateway,
+    proxy::{self, Client, Refusal},
+    worker::Worker,
+};
+
+/// Accepts connections for listener number `index` until the worker drains.
+pub(crate) async fn accept_loop(worker: Arc<Worker>, listener: TcpListener, index: usize) {
+    let mut draining = worker.draining();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = draining.wait_for(|draining| *draining) => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let worker = worker.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = serve(&worker, stream, address, index).await {
+                        tracing::debug!(%error, client = %address, "connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                // Out of file descriptors, most likely: a moment lets others close.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    worker: &Arc<Worker>,
+    stream: TcpStream,
+    address: SocketAddr,
+    index: usize,
+) -> Result<(), body::BoxError> {
+    let gateway = worker.gateway();
+    let tls = gateway.tls.get(index).cloned().flatten();
+    let client = Arc::new(Client { address, is_tls: tls.is_some(), worker: worker.id, _alive: worker.living.enter() });
+    stream.set_nodelay(true)?;
+    let head_timeout = gateway.timeouts.headers.0;
+    match tls {
+        Some(config) => {
+            let stream = timeout(head_timeout, handshake(config, stream)).await??;
+            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+            Connection { worker, gateway: &gateway, client, is_h2, prefix: Bytes::new() }.run(stream).await
+        }
+        None => {
+            let mut stream = stream;
+            let (prefix, is_h2) = timeout(head_timeout, sniff::is_h2(&mut stream)).await??;
+            Connection { worker, gateway: &gateway, client, is_h2, prefix }.run(stream).await
+        }
+    }
+}
+
+async fn handshake(
+    config: Arc<ServerConfig>,
+    stream: TcpStream,
+) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+    TlsAcceptor::from(config).accept(stream).await
+}
+
+struct Connection<'w> {
+    worker: &'w Arc<Worker>,
+    gateway: &'w Gateway,
+    client: Arc<Client>,
+    is_h2: bool,
+    prefix: Bytes,
+}
+
+impl Connection<'_> {
+    async fn run<S>(self, stream: S) -> Result<(), body::BoxError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let activity = Arc::new(Activity::new());
+        let timeouts = self.gateway.timeouts;
+        let patience = Patience { head: timeouts.headers.0, idle: timeouts.idle.0 };
+        let io = TokioIo::new(Guard::new(stream, self.prefix, self.is_h2, activity.clone()));
+
+        let (worker, client, watched) = (self.worker.clone(), self.client, activity.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (worker, client, busy) = (worker.clone(), client.clone(), activity.begin());
+            let is_conflicting = activity.is_conflicting();
+            async move {
+                let response = match is_conflicting {
+                    true => Refusal::bad_request("both Content-Length and Transfer-Encoding").into_response(),
+                    false => proxy::serve(worker.gateway(), client, request).await,
+                };
+                Ok::<_, std::convert::Infallible>(response.map(|body| BusyBody { body, _busy: busy }))
+            }
+        });
+
+        let limits = self.gateway.limits;
+        let draining = self.worker.until_draining();
+        if self.is_h2 {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .adaptive_window(true)
+                .max_concurrent_streams(limits.streams)
+                .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX));
+            let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+            return tokio::select! {
+                ended = connection.as_mut() => Ok(ended?),
+                () = watched.exhausted(patience) => Err("idle for too long".into()),
+                () = draining => {
+                    connection.as_mut().graceful_shutdown();
+                    Ok(connection.await?)
+                }
+            };
+        }
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_header_size(limits.header_bytes.as_usize())
+            .max_buf_size(limits.header_bytes.as_usize());
+        if limits.headers != HYPERS_OWN_LIMIT {
+            builder.max_headers(limits.headers);
+        }
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
+        tokio::select! {
+            ended = connection.as_mut() => Ok(ended?),
+            () = watched.exhausted(patience) => Err("idle, or sending headers, for too long".into()),
+            () = draining => {
+                connection.as_mut().graceful_shutdown();
+                Ok(connection.await?)
+            }
+        }
+    }
+}
+
+/// Left alone, hyper keeps this many headers on the stack; any limit that is set, the same too, goes to the heap.
+const HYPERS_OWN_LIMIT: usize = 100;
+
+/// A response body whose end is the request's end.
+#[derive(Debug)]
+struct BusyBody {
+    body: Body,
+    _busy: Busy,
+}
+
+impl http_body::Body for BusyBody {
+    type Data = Bytes;
+    type Error = body::BoxError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, body::BoxError>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,197 @@
+//! A second look at how HTTP/1 requests are framed.
+//!
+//! hyper takes a request with both `Content-Length` and `Transfer-Encoding` as chunked, drops the length and closes
+//! after the response. RFC 9112 §6.3 allows that; yet a sender of both is a smuggler or broken, and nothing behind hyper
+//! can see it any more. So this scanner follows the bytes, just far enough to find such heads, and the request is refused.
+
+/// The longest line that is looked at whole; only the start of a longer one decides.
+const KEPT: usize = 64;
+
+/// Follows the requests of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    state: State,
+    line: Vec<u8>,
+    line_is_long: bool,
+    head: Head,
+    heads: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Between requests: no byte of the next one yet.
+    #[default]
+    Idle,
+    Head,
+    Sized(u64),
+    ChunkSize,
+    /// So many bytes of data and line end.
+    Chunk(u64),
+    Trailers,
+    /// Framing that hyper refuses, or another protocol: nothing more to find.
+    Lost,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Head {
+    length: Option<u64>,
+    is_chunked: bool,
+}
+
+/// What a piece of input brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The number, from 1, of a head with both lengths.
+    pub(super) conflict: Option<u64>,
+}
+
+impl Framing {
+    /// Whether a request head has begun and not ended.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.state == State::Head
+    }
+
+    /// Follows the next bytes.
+    pub(super) fn feed(&mut self, mut input: &[u8]) -> Seen {
+        let mut seen = Seen::default();
+        while !input.is_empty() {
+            input = match self.state {
+                State::Lost => return seen,
+                State::Sized(left) => self.skip(input, left, State::Idle, State::Sized),
+                State::Chunk(left) => self.skip(input, left, State::ChunkSize, State::Chunk),
+                State::Idle | State::Head | State::ChunkSize | State::Trailers => {
+                    let Some(rest) = self.take_line(input) else { return seen };
+                    self.end_line(&mut seen);
+                    rest
+                }
+            };
+        }
+        seen
+    }
+
+    fn skip<'i>(&mut self, input: &'i [u8], left: u64, then: State, still: fn(u64) -> State) -> &'i [u8] {
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+        let left = left - here as u64;
+        self.state = if left == 0 { then } else { still(left) };
+        input.get(here..).unwrap_or_default()
+    }
+
+    /// Collects up to the end of the line; the rest of the input when it was reached.
+    fn take_line<'i>(&mut self, input: &'i [u8]) -> Option<&'i [u8]> {
+        if self.state == State::Idle {
+            self.state = State::Head;
+        }
+        let end = memchr::memchr(b'\n', input);
+        let line = input.get(..end.unwrap_or(input.len())).unwrap_or_default();
+        let room = KEPT.saturating_sub(self.line.len());
+        self.line_is_long |= line.len() > room;
+        self.line.extend_from_slice(line.get(..room).unwrap_or(line));
+        end.and_then(|end| input.get(end + 1..))
+    }
+
+    fn end_line(&mut self, seen: &mut Seen) {
+        let line = std::mem::take(&mut self.line);
+        let is_long = std::mem::take(&mut self.line_is_long);
+        let text = if is_long { &line } else { line.strip_suffix(b"\r").unwrap_or(&line) };
+        match self.state {
+            State::Head if text.is_empty() => self.end_head(seen),
+            State::Head => self.header(text),
+            State::ChunkSize => self.state = chunk(text),
+            State::Trailers if text.is_empty() => self.state = State::Idle,
+            _ => {}
+        }
+        // Keeps the allocation for the next line.
+        self.line = line;
+        self.line.clear();
+    }
+
+    fn header(&mut self, line: &[u8]) {
+        // Two letters decide for almost every header.
+        if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
+            return;
+        }
+        let Some(colon) = memchr::memchr(b':', line) else { return };
+        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.head.is_chunked = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = value.get(1..).unwrap_or_default().trim_ascii();
+            self.head.length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).or(Some(0));
+        }
+    }
+
+    fn end_head(&mut self, seen: &mut Seen) {
+        let head = std::mem::take(&mut self.head);
+        self.heads += 1;
+        self.state = match head {
+            Head { is_chunked: true, length } => {
+                if length.is_some() {
+                    seen.conflict = Some(self.heads);
+                }
+                State::ChunkSize
+            }
+            Head { length: Some(length @ 1..), .. } => State::Sized(length),
+            _ => State::Idle,
+        };
+    }
+}
+
+fn chunk(line: &[u8]) -> State {
+    let digits = line.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let size = std::str::from_utf8(digits).ok().and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    match size {
+        Some(0) => State::Trailers,
+        // The data's own line end.
+        Some(size) => size.checked_add(2).map_or(State::Lost, State::Chunk),
+        None => State::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    fn conflict(parts: &[&[u8]]) -> Option<u64> {
+        let mut framing = Framing::default();
+        parts.iter().find_map(|part| framing.feed(part).conflict)
+    }
+
+    #[test]
+    fn finds_both_lengths_in_either_order() {
+        assert_eq!(conflict(&[BOTH]), Some(1));
+        let other = b"POST / HTTP/1.1\nTRANSFER-ENCODING:chunked\nCONTENT-LENGTH:3\n\n";
+        assert_eq!(conflict(&[other]), Some(1));
+    }
+
+    #[test]
+    fn finds_them_however_the_bytes_arrive() {
+        let bytes: Vec<&[u8]> = BOTH.chunks(1).collect();
+        assert_eq!(conflict(&bytes), Some(1));
+    }
+
+    #[test]
+    fn follows_bodies_to_the_next_head() {
+        let sized = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n\r\n\r\nx";
+        let chunked =
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\n\r\n\n\r\n0\r\nTrailer: a\r\n\r\n";
+        let plain = b"GET / HTTP/1.1\r\nCookie: x\r\n\r\n";
+        assert_eq!(conflict(&[sized, chunked, plain, BOTH]), Some(4));
+        assert_eq!(conflict(&[sized, chunked, plain]), None);
+    }
+
+    #[test]
+    fn a_body_that_looks_like_a_head_is_a_body() {
+        let mut request = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", BOTH.len()).into_bytes();
+        request.extend_from_slice(BOTH);
+        assert_eq!(conflict(&[&request]), None);
+    }
+
+    #[test]
+    fn long_lines_and_nonsense_are_survived() {
+        let long = [b"GET /".as_slice(), &[b'a'; 10_000], b" HTTP/1.1\r\nX: y\r\n\r\n"].concat();
+        assert_eq!(conflict(&[&long, BOTH]), Some(2));
+        assert_eq!(conflict(&[b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", BOTH]), None);
+    }
+}

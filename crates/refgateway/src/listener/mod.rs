@@ -1,0 +1,16 @@
+//! Where clients connect.
+
+mod activity;
+mod connection;
+mod framing;
+mod guard;
+mod living;
+mod sniff;
+mod sockets;
+pub(crate) mod tls;
+
+pub(crate) use self::{
+    connection::accept_loop,
+    living::{Alive, Living},
+    sockets::{bind, register},
+};

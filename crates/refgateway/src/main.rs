@@ -1,0 +1,7 @@
+//! The `refgateway` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    refgateway::cli::main()
+}

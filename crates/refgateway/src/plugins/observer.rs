@@ -1,0 +1,93 @@
+//! What plugins do, as Prometheus metrics. Counters are made once a plugin, not once a call.
+
+use std::{collections::HashMap, sync::Arc};
+
+use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use parking_lot::Mutex;
+use wasm_host::{Execution, Observer, Outcome, Phase, Plugin, PluginObserver};
+
+/// Says what each metric is.
+pub(crate) fn describe_metrics() {
+    describe_counter!("wasm_plugin_executions_total", "Calls of a plugin that ended, by phase and outcome.");
+    describe_histogram!("wasm_plugin_execution_duration_seconds", "How long calls of a plugin took, by phase.");
+    describe_counter!("wasm_plugin_errors_total", "Failed calls of a plugin, by class.");
+    describe_gauge!("wasm_plugin_memory_bytes", "Linear memory of a plugin's idle instances.");
+    describe_gauge!("wasm_plugin_instances_active", "Instances of a plugin that exchanges hold.");
+    describe_gauge!("wasm_plugin_instances_idle", "Instances of a plugin at rest, kept for later exchanges.");
+    describe_gauge!("wasm_plugin_queue_length", "Exchanges that wait for an instance of a plugin.");
+    describe_counter!("wasm_plugin_pool_hits_total", "Exchanges that got an idle instance of a plugin.");
+    describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
+}
+
+/// Sets what is read and not counted, when the metrics are asked for.
+pub(super) fn gather(plugin: &Plugin) {
+    let stats = plugin.stats();
+    let name = plugin.name().to_owned();
+    let set = |gauge: Gauge, value: u64| gauge.set(value as f64);
+    set(gauge!("wasm_plugin_memory_bytes", "plugin" => name.clone()), stats.idle_memory);
+    set(gauge!("wasm_plugin_instances_active", "plugin" => name.clone()), stats.active);
+    set(gauge!("wasm_plugin_instances_idle", "plugin" => name.clone()), stats.idle);
+    set(gauge!("wasm_plugin_queue_length", "plugin" => name.clone()), stats.waiting);
+    counter!("wasm_plugin_pool_hits_total", "plugin" => name.clone()).absolute(stats.pool_hits);
+    counter!("wasm_plugin_pool_misses_total", "plugin" => name).absolute(stats.pool_misses);
+}
+
+#[derive(Debug)]
+pub(super) struct Prometheus;
+
+impl Observer for Prometheus {
+    fn plugin(&self, name: &str) -> Arc<dyn PluginObserver> {
+        Arc::new(Metrics::new(name))
+    }
+}
+
+struct Metrics {
+    plugin: String,
+    request_continue: Counter,
+    durations: [(Phase, Histogram); 4],
+    /// Made when they are first needed: most plugins have few phases and few outcomes.
+    others: Mutex<HashMap<(Phase, Outcome), Counter>>,
+}
+
+impl Metrics {
+    fn new(plugin: &str) -> Self {
+        let duration = |phase: Phase| {
+            let name = "wasm_plugin_execution_duration_seconds";
+            (phase, histogram!(name, "plugin" => plugin.to_owned(), "phase" => phase.as_str()))
+        };
+        Self {
+            request_continue: executions(plugin, Phase::Request, Outcome::Continue),
+            durations: [Phase::Request, Phase::Response, Phase::Error, Phase::Complete].map(duration),
+            others: Mutex::default(),
+            plugin: plugin.to_owned(),
+        }
+    }
+}
+
+impl PluginObserver for Metrics {
+    fn executed(&self, execution: &Execution) {
+        let Execution { phase, outcome, duration, .. } = *execution;
+        if let Some((_, histogram)) = self.durations.iter().find(|(of, _)| *of == phase) {
+            histogram.record(duration);
+        }
+        if (phase, outcome) == (Phase::Request, Outcome::Continue) {
+            return self.request_continue.increment(1);
+        }
+        let mut others = self.others.lock();
+        others.entry((phase, outcome)).or_insert_with(|| executions(&self.plugin, phase, outcome)).increment(1);
+        if let Outcome::Failed(class) = outcome {
+            counter!("wasm_plugin_errors_total", "plugin" => self.plugin.clone(), "class" => class.as_str()).increment(1);
+        }
+    }
+}
+
+fn executions(plugin: &str, phase: Phase, outcome: Outcome) -> Counter {
+    let (phase, outcome) = (phase.as_str(), outcome.as_str());
+    counter!("wasm_plugin_executions_total", "plugin" => plugin.to_owned(), "phase" => phase, "outcome" => outcome)
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").field("plugin", &self.plugin).finish_non_exhaustive()
+    }
+}

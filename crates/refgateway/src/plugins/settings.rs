@@ -1,0 +1,75 @@
+//! From a config to a plugin.
+
+use wasm_host::{FailureAction, FailurePolicy, Grants, Limits, Names, Plugin, PluginBuilder, PoolPolicy, Reuse};
+
+use crate::config::{self, PoolMode, Size, Time};
+
+/// Describes the plugin that a config describes.
+pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
+    Plugin::builder(&settings.name)
+        .file(&settings.file)
+        .config(settings.config.clone())
+        .limits(limits(&settings.limits))
+        .grants(grants(&settings.grants))
+        .pool(pool(&settings.pool))
+        .on_failure(policy(&settings.on_failure))
+        .priority(settings.priority)
+}
+
+fn limits(given: &config::PluginLimits) -> Limits {
+    let default = Limits::default();
+    let bytes = |size: Option<Size>, default: usize| size.map_or(default, Size::as_usize);
+    let time = |time: Option<Time>, default| time.map_or(default, |time| time.0);
+    Limits {
+        memory: given.memory.map_or(default.memory, |size| size.0),
+        table_elements: given.table_elements.unwrap_or(default.table_elements),
+        cpu: time(given.cpu, default.cpu),
+        wall: time(given.wall, default.wall),
+        startup: time(given.startup, default.startup),
+        hostcalls: given.hostcalls.unwrap_or(default.hostcalls),
+        hostcall_bytes: bytes(given.hostcall_bytes, default.hostcall_bytes),
+        header_bytes: bytes(given.header_bytes, default.header_bytes),
+        response_body: bytes(given.response_body, default.response_body),
+        log_bytes: bytes(given.log_bytes, default.log_bytes),
+        concurrency: given.concurrency.map_or(default.concurrency, u32::from),
+        queue: given.queue.unwrap_or(default.queue),
+    }
+}
+
+fn grants(given: &config::Grants) -> Grants {
+    let upstreams = match given.upstreams.as_slice() {
+        [] => Names::None,
+        names if names.iter().any(|name| name == "*") => Names::All,
+        names => Names::Only(names.to_vec()),
+    };
+    Grants { upstreams }
+}
+
+fn pool(given: &config::Pool) -> PoolPolicy {
+    match given.mode {
+        PoolMode::Fresh => PoolPolicy::Fresh,
+        PoolMode::Reuse => PoolPolicy::Reuse(Reuse {
+            max_idle: given.max_idle.unwrap_or(Reuse::default().max_idle),
+            max_uses: given.max_uses.map(u32::from),
+            max_age: given.max_age.map(|age| age.0),
+            max_memory: given.max_memory.map(|memory| memory.0),
+        }),
+    }
+}
+
+fn policy(given: &config::OnFailure) -> FailurePolicy {
+    FailurePolicy {
+        default: action(given.default.clone()),
+        classes: given.classes().into_iter().map(|(class, given)| (class, action(given))).collect(),
+        expose_header: given.expose_header.clone(),
+    }
+}
+
+fn action(given: config::FailureAction) -> FailureAction {
+    match given {
+        config::FailureAction::Closed(status) => FailureAction::Closed(status),
+        config::FailureAction::Open => FailureAction::Open,
+        config::FailureAction::OpenTag(header) => FailureAction::OpenTag(header),
+        config::FailureAction::RetryFresh => FailureAction::RetryFresh,
+    }
+}

@@ -1,0 +1,127 @@
+//! From a client's bytes to an exchange on a route, or a refusal.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method, Request, Version, header, uri::Authority};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{Client, Refusal, exchange::Exchange, request_body::RequestBody};
+use crate::{
+    body::{self, Body},
+    gateway::Gateway,
+    headers::{
+        forwarded::{self, Hop},
+        hop_by_hop,
+        request_id::X_REQUEST_ID,
+    },
+    router::{Found, Question},
+};
+
+/// Checks the request, finds its route and makes it an exchange.
+pub(super) fn admit(
+    gateway: &Arc<Gateway>,
+    client: &Arc<Client>,
+    id: &HeaderValue,
+    mut request: Request<Incoming>,
+) -> Result<(Arc<Exchange>, Request<Body>), Refusal> {
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::METHOD_NOT_ALLOWED);
+    }
+    let authority = one_host(&mut request)?;
+    check_path(request.uri().path())?;
+    let limit = gateway.limits.request_body.map(|size| size.0);
+    if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
+        return Err(Refusal::TOO_LARGE);
+    }
+
+    let host = authority.as_ref().map(Authority::host).unwrap_or_default().to_ascii_lowercase();
+    let question =
+        Question { method: request.method(), host: &host, path: request.uri().path(), headers: request.headers() };
+    let route = match gateway.router.find(question) {
+        Found::Route(index) => gateway.routes.get(index).ok_or(Refusal::NOT_FOUND)?.clone(),
+        Found::MethodNotAllowed(methods) => return Err(Refusal::method_not_allowed(&methods)),
+        Found::Nothing => return Err(Refusal::NOT_FOUND),
+    };
+
+    let mut exchange = Exchange::new(gateway.clone(), client.clone(), route, id.clone());
+    exchange.upgrade = clean(&mut request, &exchange);
+    let exchange = Arc::new(exchange);
+    let request = request.map(|incoming| match incoming.is_end_stream() {
+        true => body::empty(),
+        false => body::boxed(RequestBody::new(incoming, exchange.clone(), limit)),
+    });
+    Ok((exchange, request))
+}
+
+/// Takes away what is for the client's connection only and what anyone could have written: neither may fool a plugin, or
+/// take away a header that a plugin sets. Returns the protocol the client asks to switch to.
+fn clean(request: &mut Request<Incoming>, exchange: &Exchange) -> Option<HeaderValue> {
+    let is_http11 = request.version() == Version::HTTP_11;
+    let headers = request.headers_mut();
+    let upgrade = hop_by_hop::remove(headers).filter(|_| is_http11);
+    let host = headers.get(header::HOST).cloned();
+    let hop = Hop { client: exchange.client_address().ip(), is_tls: exchange.is_tls(), host: host.as_ref() };
+    forwarded::write(headers, hop, exchange.gateway.trust);
+    headers.insert(X_REQUEST_ID.clone(), exchange.id.clone());
+    upgrade
+}
+
+/// The one host of the request, which is also its only `Host` header afterwards.
+fn one_host(request: &mut Request<Incoming>) -> Result<Option<Authority>, Refusal> {
+    let mut given = request.headers().get_all(header::HOST).iter();
+    let (host, second) = (given.next(), given.next());
+    if second.is_some() {
+        return Err(Refusal::bad_request("more than one Host header"));
+    }
+    if host.is_none() && request.version() == Version::HTTP_11 && request.uri().authority().is_none() {
+        return Err(Refusal::bad_request("no Host header"));
+    }
+    let parse = |bytes: &[u8]| Authority::try_from(bytes).ok().filter(|a| !a.as_str().contains('@'));
+    let authority = match (request.uri().authority(), host) {
+        (Some(authority), _) => Some(authority.clone()),
+        // HTTP/1.1 allows an empty Host where the target has none.
+        (None, Some(host)) if host.is_empty() => None,
+        (None, Some(host)) => Some(parse(host.as_bytes()).ok_or(Refusal::bad_request("invalid Host header"))?),
+        (None, None) => None,
+    };
+    if let Some(authority) = &authority {
+        let host =
+            HeaderValue::try_from(authority.as_str()).map_err(|_| Refusal::bad_request("invalid Host header"))?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    Ok(authority)
+}
+
+/// Refuses dot segments, also escaped ones: router, plugins and upstream might each read them differently.
+fn check_path(path: &str) -> Result<(), Refusal> {
+    let is_dots = |segment: &str| {
+        let mut rest = segment;
+        let mut dots = 0;
+        while let Some(after) =
+            rest.strip_prefix('.').or_else(|| rest.strip_prefix("%2e")).or_else(|| rest.strip_prefix("%2E"))
+        {
+            (rest, dots) = (after, dots + 1);
+        }
+        rest.is_empty() && (1..=2).contains(&dots)
+    };
+    match path.split(['/', '\\']).any(is_dots) {
+        true => Err(Refusal::bad_request("dot segments in the path")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dot_segments_are_refused() {
+        for path in ["/..", "/a/../b", "/./a", "/%2e%2E/a", "/a/.%2e", "/a\\..\\b"] {
+            assert!(check_path(path).is_err(), "{path}");
+        }
+        for path in ["/", "/...", "/.well-known/x", "/a..b", "/a%2eb/..c", "*"] {
+            assert!(check_path(path).is_ok(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! From the end of the chain to the upstream and back.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri};
+use hyper::upgrade::OnUpgrade;
+
+use super::{clean_response, exchange::Exchange, upgrade::Upgrade};
+use crate::{
+    body::Body,
+    headers::{add_via, hop_by_hop},
+    upstream::UpstreamError,
+};
+
+/// Sends the request to a server of the route's service.
+///
+/// While no connection stands nothing has been sent, so every server is tried in turn. The route's timeout covers
+/// everything up to the response's headers. Dropping the future cancels the request.
+pub async fn forward(exchange: Arc<Exchange>, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    let upgrade = rewrite(&exchange, &mut request).map_err(UpstreamError::Unforwardable)?;
+    let sending = send(&exchange, request, upgrade.is_some());
+    let response = match tokio::time::timeout(exchange.route.timeout, sending).await {
+        Ok(result) => result.map_err(|error| exchange.blame(error))?,
+        Err(_) => return Err(exchange.blame(UpstreamError::Timeout)),
+    };
+    receive(&exchange, response, upgrade)
+}
+
+async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> Result<Response<Body>, UpstreamError> {
+    let service = &exchange.route.service;
+    let mut tried = Vec::new();
+    let mut last_error = UpstreamError::ConnectTimeout;
+    while let Some((index, upstream)) = service.pick(&tried) {
+        let failed = || {
+            if upstream.health.failed() {
+                let server = upstream.settings.target.authority.as_str();
+                tracing::warn!(service = service.name, upstream = server, "upstream left out after failures");
+            }
+        };
+        match upstream.ready(exchange.worker(), is_upgrade).await {
+            Ok(ready) => {
+                let _ = exchange.upstream.set(upstream.clone());
+                let result = ready.send(own_host(exchange, upstream, request)).await;
+                match &result {
+                    Ok(_) => upstream.health.succeeded(),
+                    Err(_) => failed(),
+                }
+                return result;
+            }
+            Err(error) => {
+                failed();
+                let server = upstream.settings.target.authority.as_str();
+                tracing::debug!(%error, upstream = server, "no connection, trying the next upstream");
+                last_error = error;
+                tried.push(index);
+            }
+        }
+    }
+    Err(last_error)
+}
+
+/// Makes the request the gateway's own; what a plugin added for one connection only goes as well.
+fn rewrite(exchange: &Exchange, request: &mut Request<Body>) -> Result<Option<Upgrade>, http::Error> {
+    let received = request.version();
+    let downstream = request.extensions_mut().remove::<OnUpgrade>();
+    let protocol = exchange.upgrade.clone();
+    let upgrade = protocol.zip(downstream).map(|(protocol, downstream)| Upgrade { protocol, downstream });
+
+    let headers = request.headers_mut();
+    hop_by_hop::remove(headers);
+    add_via(headers, received);
+    // hyper has answered `100-continue` by the time the body is read.
+    headers.remove(header::EXPECT);
+    if let Some(upgrade) = &upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, upgrade.protocol.clone());
+    } else if headers.contains_key(header::TE) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+    if let Some(prefix) = &exchange.route.strip_prefix {
+        strip_prefix(request, prefix)?;
+    }
+    Ok(upgrade)
+}
+
+fn own_host(exchange: &Exchange, upstream: &crate::upstream::Upstream, mut request: Request<Body>) -> Request<Body> {
+    let authority = upstream.settings.target.authority.as_str();
+    if (!exchange.route.service.preserve_host || !request.headers().contains_key(header::HOST))
+        && let Ok(host) = HeaderValue::try_from(authority)
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    request
+}
+
+fn strip_prefix(request: &mut Request<Body>, prefix: &str) -> Result<(), http::Error> {
+    let Some(target) = request.uri().path_and_query() else { return Ok(()) };
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    let Some(rest) = target.as_str().strip_prefix(prefix) else { return Ok(()) };
+    let stripped = match rest.chars().next() {
+        Some('/') => rest.to_owned(),
+        None | Some('?') => format!("/{rest}"),
+        Some(_) => return Ok(()),
+    };
+    let mut parts = uri::Parts::default();
+    parts.path_and_query = Some(stripped.parse()?);
+    *request.uri_mut() = Uri::from_parts(parts)?;
+    Ok(())
+}
+
+fn receive(
+    exchange: &Exchange,
+    mut response: Response<Body>,
+    upgrade: Option<Upgrade>,
+) -> Result<Response<Body>, UpstreamError> {
+    match (response.status(), upgrade) {
+        (StatusCode::SWITCHING_PROTOCOLS, Some(upgrade)) => Ok(upgrade.relay(exchange, response)),
+        (StatusCode::SWITCHING_PROTOCOLS, None) => Err(UpstreamError::UnaskedUpgrade),
+        _ => {
+            clean_response(&mut response);
+            Ok(response)
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A running gateway and the handle to it.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    admin,
+    config::Config,
+    error::Error,
+    gateway::Gateway,
+    listener::{self, Living},
+    telemetry::metrics,
+    worker,
+};
+
+/// Starts gateways.
+#[derive(Debug)]
+pub struct Server;
+
+/// A running gateway. Dropping the handle stops it at once; [`ServerHandle::shutdown`] lets requests finish.
+#[derive(Debug)]
+pub struct ServerHandle {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    ended: Vec<oneshot::Receiver<()>>,
+}
+
+/// What all threads of one gateway share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    gateway: ArcSwap<Gateway>,
+    draining: watch::Sender<bool>,
+    drain_deadline: Mutex<Instant>,
+    living: Vec<Living>,
+    /// One reload at a time.
+    reloading: Mutex<()>,
+}
+
+impl Server {
+    /// Binds every listener, starts the workers and returns. Fails when the config is not valid, a file it names cannot
+    /// be used or an address is taken; nothing runs then.
+    pub fn start(config: Config) -> Result<ServerHandle, Error> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let workers = config.workers.map_or(cores, std::num::NonZeroUsize::get);
+        let listeners = config.listeners.clone();
+        let admin = config.admin.clone();
+        let shared = Arc::new(Shared::new(Gateway::build(config, workers, None)?, workers));
+
+        let mut addresses = Vec::new();
+        let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+        for listener in listeners {
+            let address = listener.address;
+            let failed = |source| Error::Listen { address, source };
+            let bound = listener::bind(address, workers).map_err(failed)?;
+            addresses.push(bound.first().map_or(Ok(address), std::net::TcpListener::local_addr).map_err(failed)?);
+            for (worker, socket) in sockets.iter_mut().zip(bound) {
+                worker.push(socket);
+            }
+        }
+        let (admin_address, admin_ended) = admin::start(&admin, shared.clone())?.unzip();
+        let mut ended: Vec<_> = admin_ended.into_iter().collect();
+        for (id, sockets) in sockets.into_iter().enumerate() {
+            ended.push(worker::start(id, shared.clone(), sockets)?);
+        }
+        Ok(ServerHandle { shared, addresses, admin_address, ended })
+    }
+}
+
+impl ServerHandle {
+    /// Where clients connect, in the order of the config's listeners; ports are the real ones.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where the admin listener is, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Replaces the config, all of it or nothing. Requests under way finish with the old one.
+    pub fn reload(&self, config: Config) -> Result<(), Error> {
+        self.shared.reload(config)
+    }
+
+    /// Takes no new connections, lets requests under way finish, and closes what is left at the deadline.
+    pub async fn shutdown(mut self, deadline: Duration) {
+        self.shared.drain(deadline);
+        for ended in self.ended.drain(..) {
+            let _ = ended.await;
+        }
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        if !*self.shared.draining.borrow() {
+            self.shared.drain(Duration::ZERO);
+        }
+    }
+}
+
+impl Shared {
+    fn new(gateway: Gateway, workers: usize) -> Self {
+        Self {
+            gateway: ArcSwap::from_pointee(gateway),
+            draining: watch::Sender::new(false),
+            drain_deadline: Mutex::new(Instant::now()),
+            living: (0..workers).map(|_| Living::default()).collect(),
+            reloading: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn gateway(&self) -> Arc<Gateway> {
+        self.gateway.load_full()
+    }
+
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    pub(crate) fn drain_deadline(&self) -> Instant {
+        *self.drain_deadline.lock()
+    }
+
+    pub(crate) fn living(&self, worker: usize) -> Living {
+        self.living.get(worker).cloned().unwrap_or_default()
+    }
+
+    /// Client connections open on all workers.
+    pub(crate) fn connections(&self) -> usize {
+        self.living.iter().map(Living::count).sum()
+    }
+
+    /// Waits until no client is connected to any worker.
+    pub(crate) async fn all_gone(&self) {
+        let mut every = tokio::time::interval(Duration::from_millis(20));
+        while self.connections() > 0 {
+            every.tick().await;
+        }
+    }
+
+    /// Replaces the config, all of it or nothing.
+    pub(crate) fn reload(&self, config: Config) -> Result<(), Error> {
+        let _one_at_a_time = self.reloading.lock();
+        let result = self.try_reload(config);
+        metrics::reloaded(result.is_ok());
+        result
+    }
+
+    fn try_reload(&self, config: Config) -> Result<(), Error> {
+        let current = self.gateway();
+        let addresses =
+            |config: &Config| config.listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>();
+        if addresses(&config) != addresses(&current.config) {
+            return Err(Error::NeedsRestart("listeners"));
+        }
+        if config.workers != current.config.workers {
+            return Err(Error::NeedsRestart("workers"));
+        }
+        if config.admin != current.config.admin {
+            return Err(Error::NeedsRestart("admin"));
+        }
+        let next = Gateway::build(config, self.living.len(), Some(&current))?;
+        self.gateway.store(Arc::new(next));
+        Ok(())
+    }
+
+    fn drain(&self, deadline: Duration) {
+        *self.drain_deadline.lock() = Instant::now() + deadline;
+        self.draining.send_replace(true);
+    }
+}

@@ -1,0 +1,151 @@
+//! One line for each request, when its response has ended.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::metrics;
+use crate::{
+    body::{self, Body, BoxError},
+    gateway::Gateway,
+    proxy::{Client, Exchange},
+};
+
+/// What is known about a request for the log. Dropping it writes the line: also when the client has gone away.
+///
+/// Holds the path without the query and none of the headers but `Host`: both may carry secrets.
+#[derive(Debug)]
+pub(crate) struct AccessRecord {
+    started: Instant,
+    is_logged: bool,
+    id: HeaderValue,
+    method: Method,
+    host: Option<HeaderValue>,
+    uri: Uri,
+    client: Arc<Client>,
+    exchange: Option<Arc<Exchange>>,
+    /// Absent when the client left before there was a response.
+    status: Option<StatusCode>,
+    bytes: u64,
+    is_complete: bool,
+}
+
+impl AccessRecord {
+    pub(crate) fn new(gateway: &Gateway, id: &HeaderValue, request: &Request<Incoming>, client: &Arc<Client>) -> Self {
+        Self {
+            started: Instant::now(),
+            is_logged: gateway.access_log,
+            id: id.clone(),
+            method: request.method().clone(),
+            host: request.headers().get(header::HOST).cloned(),
+            uri: request.uri().clone(),
+            client: client.clone(),
+            exchange: None,
+            status: None,
+            bytes: 0,
+            is_complete: false,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
+
+    pub(crate) fn routed(&mut self, exchange: &Arc<Exchange>) {
+        exchange.route.metrics.started();
+        self.exchange = Some(exchange.clone());
+    }
+
+    pub(crate) fn responded(mut self, response: &Response<Body>) -> Self {
+        self.status = Some(response.status());
+        self.is_complete = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        self
+    }
+
+    fn write(&self, status: StatusCode) {
+        let exchange = self.exchange.as_deref();
+        let host = self.uri.authority().map(|authority| authority.as_str());
+        tracing::info!(
+            target: "access",
+            id = self.id(),
+            client = %self.client.address.ip(),
+            method = %self.method,
+            host = host.or_else(|| self.host.as_ref()?.to_str().ok()),
+            path = self.uri.path(),
+            status = status.as_u16(),
+            bytes = self.bytes,
+            duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
+            route = exchange.map(|exchange| exchange.route.name.as_str()),
+            upstream = exchange.and_then(Exchange::upstream),
+            complete = self.is_complete,
+        );
+    }
+}
+
+/// What a client that left before the response counts as, as in nginx.
+const CLIENT_LEFT: u16 = 499;
+
+impl Drop for AccessRecord {
+    fn drop(&mut self) {
+        let left = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::BAD_REQUEST);
+        let status = self.status.unwrap_or(left);
+        match &self.exchange {
+            Some(exchange) => exchange.route.metrics.finished(status, self.started.elapsed()),
+            None => metrics::unrouted(status),
+        }
+        if self.is_logged {
+            self.write(status);
+        }
+    }
+}
+
+/// A response body that counts for the log.
+#[derive(Debug)]
+pub(crate) struct AccessBody {
+    body: Body,
+    record: AccessRecord,
+}
+
+impl AccessBody {
+    pub(crate) fn wrap(body: Body, record: AccessRecord) -> Body {
+        body::boxed(Self { body, record })
+    }
+}
+
+impl http_body::Body for AccessBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => self.record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64,
+            Some(Err(_)) => {}
+            None => self.record.is_complete = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AccessBody {
+    fn drop(&mut self) {
+        // The server does not poll a body that says it is at its end.
+        self.record.is_complete |= self.body.is_end_stream();
+    }
+}

@@ -1,0 +1,165 @@
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Output, Stdio},
+};
+
+use crate::support::*;
+
+fn refgateway(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_refgateway"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = refgateway(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (directory, path.display().to_string())
+}
+
+/// A running process that is killed with the test, and its log lines.
+struct Running {
+    child: Child,
+    log: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = refgateway(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, log }
+    }
+
+    /// The next log line with this text, as JSON.
+    fn line(&mut self, text: &str) -> serde_json::Value {
+        let line = self.log.by_ref().map(Result::unwrap).find(|line| line.contains(text));
+        serde_json::from_str(&line.unwrap_or_else(|| panic!("no {text:?} in the log"))).unwrap()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const GOOD: &str = "
+listeners: [{ address: '127.0.0.1:0' }]
+routes: [{ name: all, service: b }]
+services: [{ name: b, upstreams: [{ url: 'http://127.0.0.1:1' }] }]
+admin: { enabled: false }
+workers: 1
+";
+
+#[test]
+fn check_counts_a_good_config() {
+    let (_directory, path) = file("good.yaml", GOOD);
+    let (code, stdout, stderr) = output(&["check", "--config", &path]);
+    assert_eq!((code, stdout.as_str()), (Some(0), "ok: 1 listener, 1 route, 1 service, 0 plugins\n"), "{stderr}");
+}
+
+#[test]
+fn check_prints_every_problem_with_its_place() {
+    let (_directory, path) = file("bad.toml", "listeners = []\n[[routes]]\nname = 'a'\nservice = 'x'\n");
+    let (code, _, stderr) = output(&["check", "--config", &path]);
+    let expected = format!(
+        "{path}:1:1: listeners: at least one listener is needed\n{path}:4:1: routes[0].service: no service is called `x`\n"
+    );
+    assert_eq!((code, stderr), (Some(1), expected));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let (code, _, stderr) = output(&["check", "--config", "/nowhere/gateway.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.starts_with("/nowhere/gateway.yaml: cannot be read: "), "{stderr}");
+    let (code, _, stderr) = output(&["check", "--config", "gateway.json"]);
+    assert_eq!((code, stderr.as_str()), (Some(1), "gateway.json: the name must end in .yaml, .yml or .toml\n"));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for arguments in [&["run"][..], &["check"], &["run", "--config", "a", "--upstream", "b"], &["fly"], &[]] {
+        assert_eq!(output(arguments).0, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn schema_is_json_schema_of_the_config() {
+    let (code, stdout, _) = output(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(code, Some(0));
+    assert_eq!(schema["title"], "Config");
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(schema["$defs"]["Route"]["properties"]["match"].is_object());
+}
+
+#[tokio::test]
+async fn run_serves_logs_and_ends_with_sigterm() {
+    let upstream = Upstream::echo().await;
+    let url = format!("http://{}", upstream.address);
+    let mut gateway = Running::start(&["run", "--upstream", &url, "--listen", "127.0.0.1:0"]);
+    let address = gateway.line("listening")["address"].as_str().unwrap().to_owned();
+
+    let request = http::Request::get(format!("http://{address}/path?token=s3cr3t"))
+        .header("authorization", "Bearer s3cr3t")
+        .header("x-request-id", "id-1");
+    assert_eq!(send(&client(), request.body(body::empty()).unwrap()).await.status, 200);
+    let line = gateway.line("\"access\"");
+    assert!(!line.to_string().contains("s3cr3t"), "{line}");
+    assert_eq!((&line["method"], &line["path"], &line["status"]), (&"GET".into(), &"/path".into(), &200.into()));
+    assert_eq!((&line["id"], &line["route"]), (&"id-1".into(), &"all".into()));
+    assert_eq!(line["upstream"], upstream.address.to_string());
+
+    gateway.signal("-TERM");
+    gateway.line("draining");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn sighup_reloads_all_or_nothing() {
+    let (directory, path) = file("gateway.yaml", GOOD);
+    let mut gateway = Running::start(&["run", "--config", &path]);
+    let address = gateway.line("listening")["address"].as_str().unwrap().to_owned();
+    let url = format!("http://{address}/");
+    assert_eq!(get(&url).await.status, 502);
+
+    std::fs::write(&path, format!("{GOOD}routs: []\n")).unwrap();
+    gateway.signal("-HUP");
+    let refused = gateway.line("config not reloaded");
+    assert!(refused["reason"].as_str().unwrap().contains("unknown key `routs`, did you mean `routes`?"), "{refused}");
+    assert_eq!(get(&url).await.status, 502);
+
+    let upstream = Upstream::echo().await;
+    std::fs::write(&path, GOOD.replace("127.0.0.1:1'", &format!("{}'", upstream.address))).unwrap();
+    gateway.signal("-HUP");
+    gateway.line("config reloaded");
+    assert_eq!(get(&url).await.status, 200);
+    drop(directory);
+}
+
+#[tokio::test]
+async fn demo_prints_lines_that_work() {
+    let mut child =
+        refgateway(&["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let curl = lines.find(|line| line.contains("curl http://")).unwrap();
+    let url = curl.trim().trim_start_matches("curl ").to_owned();
+    let echo = get(&url).await.json();
+    let _ = child.kill();
+    let _ = child.wait();
+    assert_eq!((&echo["method"], &echo["path"]), (&"GET".into(), &"/hello".into()));
+    assert_eq!(echo["headers"]["via"], "1.1 refgateway");
+}

@@ -1,0 +1,179 @@
+use refgateway::config::Config;
+
+const OK: &str = "listeners: [{ address: '127.0.0.1:8080' }]\n";
+
+fn variables(name: &str) -> Option<String> {
+    match name {
+        "PORT" => Some("9000".to_owned()),
+        "SECRET" => Some("s3cr3t: [injected".to_owned()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+/// Each problem as `line:column path: message`.
+fn problems(result: Result<Config, refgateway::config::ConfigError>) -> Vec<String> {
+    let error = result.expect_err("the config is valid");
+    let problems = error.problems().iter().map(|problem| {
+        let (line, column) = problem.position().unwrap_or_default();
+        format!("{line}:{column} {problem}")
+    });
+    problems.collect()
+}
+
+fn yaml(text: &str) -> Vec<String> {
+    problems(Config::from_yaml(text, &variables))
+}
+
+#[test]
+fn an_unknown_key_is_named_with_place_and_suggestion() {
+    assert_eq!(
+        yaml("listeners:\n  - adress: 127.0.0.1:80\n"),
+        ["2:5 listeners[0]: unknown key `adress`, did you mean `address`?"]
+    );
+    let toml = "[[listeners]]\naddress = '127.0.0.1:80'\n\n[timeouts]\nrequets = '1s'\n";
+    assert_eq!(
+        problems(Config::from_toml(toml, &variables)),
+        ["5:1 timeouts: unknown key `requets`, did you mean `request`?"]
+    );
+    let far = yaml(&format!("{OK}limits: {{ bananas: 1 }}"));
+    assert_eq!(
+        far,
+        ["2:11 limits: unknown key `bananas`, known here: `header_bytes`, `headers`, `request_body`, `streams`"]
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_not_printed() {
+    for (line, problem) in [
+        ("workers: s3cr3t", "2:10 workers: expected a nonzero usize, found text"),
+        ("workers: 0", "2:10 workers: expected a nonzero usize"),
+        ("timeouts: { request: soon }", "2:22 timeouts.request: expected a duration such as `250ms`, `5s` or `2m`"),
+        (
+            "timeouts: { request: 5 }",
+            "2:22 timeouts.request: expected a duration such as `250ms`, `5s` or `2m`, found a whole number",
+        ),
+        (
+            "limits: { header_bytes: 1 potato }",
+            "2:25 limits.header_bytes: expected a size such as `64KiB`, `16MiB` or a number of bytes",
+        ),
+        ("trust_forwarded: 1", "2:18 trust_forwarded: expected a boolean, found a whole number"),
+        ("routes: {}", "2:9 routes: expected a sequence, found a map"),
+        ("routes: [{ name: a }]", "2:10 routes[0]: `service` is missing"),
+        ("admin: { address: nowhere }", "2:19 admin.address: invalid socket address syntax"),
+    ] {
+        assert_eq!(yaml(&format!("{OK}{line}")), [problem]);
+    }
+}
+
+#[test]
+fn syntax_errors_have_a_place() {
+    let [problem] = &yaml("listeners: [\n  { address: x")[..] else { panic!("one problem") };
+    assert!(problem.contains("not valid YAML: "), "{problem}");
+    let toml = problems(Config::from_toml("listeners = [\n", &variables));
+    assert!(toml[0].contains("not valid TOML: "), "{toml:?}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let text = "
+listeners: [{ address: '127.0.0.1:8080' }, { address: '127.0.0.1:8080' }]
+chain: [nobody]
+routes:
+  - { name: a, service: bakend }
+  - { name: a, service: backend, chain: [auht], match: { path_regex: '(' } }
+  - { name: c, service: backend, match: { path: x, methods: [get] } }
+  - { name: d, service: backend, match: { path: /x, path_prefix: /y } }
+  - { name: e, service: backend, match: { host: 'a.example:80' } }
+services:
+  - { name: backend, upstreams: [{ url: 'backend:80' }, { url: 'http://u:s3cr3t@h' }] }
+  - { name: empty, upstreams: [] }
+plugins:
+  - { name: auth, file: auth.wasm }
+admin: { address: '0.0.0.0:9901' }
+limits: { header_bytes: 1KiB }
+";
+    assert_eq!(
+        yaml(text),
+        [
+            "2:46 listeners[1].address: `127.0.0.1:8080` is listened on twice",
+            "11:36 services[0].upstreams[0].url: an upstream URL is `http://` or `https://` with host and port, and this has another scheme or none",
+            "11:59 services[0].upstreams[1].url: an upstream URL is `http://` or `https://` with host and port, without user and password",
+            "12:20 services[1].upstreams: at least one upstream is needed",
+            "6:7 routes[1].name: `a` is used twice",
+            "5:16 routes[0].service: no service is called `bakend`, did you mean `backend`?",
+            "6:42 routes[1].chain[0]: no plugin is called `auht`, did you mean `auth`?",
+            "6:58 routes[1].match.path_regex: not a regular expression: unclosed group",
+            "7:43 routes[2].match.path: a path starts with `/`",
+            "7:62 routes[2].match.methods[0]: a method is a word in capitals, such as `GET`",
+            "8:34 routes[3].match: only one of `path`, `path_prefix`, `path_pattern` and `path_regex` can be given",
+            "9:43 routes[4].match.host: a host is a name without a port, or `*.` and a name",
+            "3:9 chain[0]: no plugin is called `nobody`",
+            "16:11 limits.header_bytes: must be 8KiB to 1MiB",
+            "15:10 admin.address: `admin.token` is needed when the admin listener is not on a loopback address",
+        ]
+    );
+}
+
+#[test]
+fn variables_are_expanded_in_values_only() {
+    let text = "
+listeners: [{ address: '127.0.0.1:${PORT}' }]
+workers: ${WORKERS:-2}
+plugins:
+  - { name: p, file: p.wasm, config: { key: '${SECRET}', cost: '$$5', '${PORT}': '${EMPTY:-none}' } }
+";
+    let config = Config::from_yaml(text, &variables).unwrap();
+    assert_eq!(config.listeners[0].address.port(), 9000);
+    assert_eq!(config.workers.unwrap().get(), 2);
+    let expected = serde_json::json!({ "key": "s3cr3t: [injected", "cost": "$5", "${PORT}": "none" });
+    assert_eq!(config.plugins[0].config, expected);
+}
+
+#[test]
+fn a_missing_variable_is_named_with_its_place() {
+    assert_eq!(
+        yaml(&format!("{OK}admin: {{ token: '${{NOT_SET}}' }}")),
+        ["2:17 admin.token: environment variable `NOT_SET` is not set; set it or write `${NOT_SET:-default}`"]
+    );
+    assert_eq!(yaml(&format!("{OK}admin: {{ token: '${{open' }}"))[0], "2:17 admin.token: `${` without a closing `}`");
+}
+
+#[test]
+fn a_value_from_the_environment_is_never_printed() {
+    for line in ["workers: ${SECRET}", "timeouts: { request: '${SECRET}' }", "admin: { address: '${SECRET}' }"] {
+        let problems = yaml(&format!("{OK}{line}")).join("\n");
+        assert!(!problems.contains("s3cr3t"), "{problems}");
+    }
+    let config = Config::from_yaml(&format!("{OK}admin: {{ token: 'very-s3cr3t-token' }}"), &variables).unwrap();
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+}
+
+#[test]
+fn both_formats_have_the_same_model() {
+    let yaml = "
+listeners: [{ address: '127.0.0.1:80' }]
+routes: [{ name: a, service: s, match: { path_prefix: /a }, timeout: 1.5s }]
+services: [{ name: s, upstreams: [{ url: 'http://h:1', weight: 2 }], balance: least_requests }]
+plugins: [{ name: p, file: p.wasm, limits: { memory: 64MiB, cpu: 50ms }, on_failure: { default: open, cpu-deadline: closed } }]
+";
+    let toml = "
+listeners = [{ address = '127.0.0.1:80' }]
+[[routes]]
+name = 'a'
+service = 's'
+timeout = '1.5s'
+match.path_prefix = '/a'
+[[services]]
+name = 's'
+balance = 'least_requests'
+upstreams = [{ url = 'http://h:1', weight = 2 }]
+[[plugins]]
+name = 'p'
+file = 'p.wasm'
+limits = { memory = '64MiB', cpu = '50ms' }
+on_failure = { default = 'open', cpu-deadline = 'closed' }
+";
+    let (yaml, toml) = (Config::from_yaml(yaml, &variables), Config::from_toml(toml, &variables));
+    assert_eq!(format!("{:?}", yaml.unwrap()), format!("{:?}", toml.unwrap()));
+}

@@ -1,0 +1,26 @@
+//! The gateway from outside: real sockets, real upstreams.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+mod admin;
+mod balancing;
+mod cli;
+mod config_errors;
+mod forwarding;
+mod headers;
+mod http2;
+mod limits;
+mod reload;
+mod routing;
+mod shutdown;
+mod smuggling;
+mod tls;
+mod upgrade;
