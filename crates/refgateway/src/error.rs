@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, plugins::PluginError};
 
 /// Why a gateway cannot start or reload. Everything here is the operator's to change.
 #[derive(Debug, thiserror::Error)]
@@ -41,10 +41,20 @@ pub enum Error {
         /// What is wrong with it.
         source: rustls::Error,
     },
+    /// The engine that runs plugins cannot be made.
+    #[error(transparent)]
+    Engine(wasm_host::Error),
+    /// Plugins do not load.
+    #[error("{}", lines(.0))]
+    Plugins(Vec<PluginError>),
     /// Something that only a restart can change.
     #[error("`{0}` cannot change on reload; restart the gateway")]
     NeedsRestart(&'static str),
     /// A thread or runtime cannot be started.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] io::Error),
+}
+
+fn lines(errors: &[PluginError]) -> String {
+    errors.iter().map(PluginError::to_string).collect::<Vec<_>>().join("\n")
 }

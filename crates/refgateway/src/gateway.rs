@@ -3,15 +3,19 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
+use wasm_host::{ExchangeFacts, PluginChain, PluginEngine};
+use wasm_host_hyper::PluginLayer;
 
 use crate::{
     config::{self, Config, Limits, Match, Timeouts},
     error::Error,
     headers::forwarded::Trust,
     listener,
+    plugins::{self, LoadedPlugin, OnLoadFailure},
+    proxy,
     router::Router,
     telemetry::metrics::RouteMetrics,
-    upstream::{Service, Target, Upstream, UpstreamSettings},
+    upstream::{Service, Target, Upstream, UpstreamError, UpstreamSettings},
 };
 
 /// Everything a request needs, built from one valid config.
@@ -23,6 +27,10 @@ pub struct Gateway {
     pub routes: Vec<Arc<Route>>,
     /// The services in the order of the config.
     pub services: Vec<Arc<Service>>,
+    /// The plugins in the order of the config, the disabled ones too.
+    pub plugins: Vec<Arc<LoadedPlugin>>,
+    /// What runs them.
+    pub engine: PluginEngine,
     /// For each listener its TLS, if it speaks it.
     pub tls: Vec<Option<Arc<ServerConfig>>>,
     /// Bounds on what a client may send.
@@ -47,7 +55,11 @@ pub struct Route {
     /// Where its requests go.
     pub service: Arc<Service>,
     /// The plugins its requests meet, in the order they run.
-    pub chain: Vec<String>,
+    pub chain: PluginChain,
+    /// The chain, to be put around one exchange.
+    pub(crate) layer: PluginLayer<UpstreamError>,
+    /// What its plugins are told of every request.
+    pub(crate) facts: ExchangeFacts,
     /// A leading part of the path that the upstream does not see.
     pub strip_prefix: Option<String>,
     /// Until the upstream's response headers are here.
@@ -57,9 +69,21 @@ pub struct Route {
 }
 
 impl Gateway {
-    /// Builds the picture for that many workers. Upstreams that stay the same keep their connections and health.
-    pub fn build(config: Config, workers: usize, previous: Option<&Self>) -> Result<Self, Error> {
+    /// Builds the picture for that many workers. Upstreams that stay the same keep their connections and health, plugins
+    /// their instances. Compiles plugins, which may take seconds.
+    pub(crate) fn build(
+        config: Config,
+        workers: usize,
+        previous: Option<&Self>,
+        on_load_failure: OnLoadFailure,
+    ) -> Result<Self, Error> {
         config.check()?;
+        let engine = match previous {
+            Some(previous) => previous.engine.clone(),
+            None => plugins::engine(&config)?,
+        };
+        let loaded = previous.map(|previous| previous.plugins.as_slice()).unwrap_or_default();
+        let plugins = plugins::load_all(&engine, &config.plugins, loaded, on_load_failure)?;
         let mut known = previous.map(Self::upstreams).unwrap_or_default();
         let services = config
             .services
@@ -71,11 +95,14 @@ impl Gateway {
             .iter()
             .map(|listener| listener.tls.as_ref().map(listener::tls::server_config).transpose())
             .collect::<Result<_, _>>()?;
-        let (router, routes) = build_routes(&config, &services);
+        let service_names: Arc<[Arc<str>]> = services.iter().map(|service| service.name.as_str().into()).collect();
+        let (router, routes) = build_routes(&config, &services, &service_names, &plugins);
         Ok(Self {
             router,
             routes,
             services,
+            plugins,
+            engine,
             tls,
             limits: config.limits,
             timeouts: config.timeouts,
@@ -131,17 +158,31 @@ fn invalid(service: &config::Service, error: crate::upstream::InvalidTarget) -> 
     Error::Config(config::ConfigError::one(None, format!("service `{}`: {error}", service.name)))
 }
 
-fn build_routes(config: &Config, services: &[Arc<Service>]) -> (Router, Vec<Arc<Route>>) {
+fn build_routes(
+    config: &Config,
+    services: &[Arc<Service>],
+    service_names: &Arc<[Arc<str>]>,
+    plugins: &[Arc<LoadedPlugin>],
+) -> (Router, Vec<Arc<Route>>) {
     let mut router = Router::builder();
     let mut routes = Vec::new();
     for route in &config.routes {
         let Some(service) = services.iter().find(|service| service.name == route.service) else { continue };
         // Checked with the rest of the config.
         let _ = router.add(&route.matches, routes.len());
+        let chain = chain(config, route, plugins);
+        let facts = ExchangeFacts {
+            route: Some(route.name.as_str().into()),
+            service: Some(service.name.as_str().into()),
+            services: Arc::clone(service_names),
+            ..ExchangeFacts::default()
+        };
         routes.push(Arc::new(Route {
             name: route.name.clone(),
             matches: route.matches.clone(),
-            chain: chain(config, route),
+            layer: proxy::plugin_layer(chain.clone(), &facts),
+            chain,
+            facts,
             strip_prefix: route.strip_prefix.clone(),
             timeout: route.timeout.unwrap_or(config.timeouts.request).0,
             metrics: RouteMetrics::new(&route.name, &service.name),
@@ -151,8 +192,8 @@ fn build_routes(config: &Config, services: &[Arc<Service>]) -> (Router, Vec<Arc<
     (router.build(), routes)
 }
 
-/// The enabled plugins of gateway, service and route by priority, each once; ties in that order.
-fn chain(config: &Config, route: &config::Route) -> Vec<String> {
+/// The enabled plugins of gateway, service and route, each once.
+fn chain(config: &Config, route: &config::Route, plugins: &[Arc<LoadedPlugin>]) -> PluginChain {
     let service = config.services.iter().find(|service| service.name == route.service);
     let service = service.map(|service| service.chain.as_slice()).unwrap_or_default();
     let mut names: Vec<&String> = Vec::new();
@@ -161,11 +202,6 @@ fn chain(config: &Config, route: &config::Route) -> Vec<String> {
             names.push(name);
         }
     }
-    let mut plugins: Vec<_> = names
-        .into_iter()
-        .filter_map(|name| config.plugins.iter().find(|plugin| plugin.name == *name))
-        .filter(|plugin| plugin.enabled)
-        .collect();
-    plugins.sort_by_key(|plugin| plugin.priority);
-    plugins.into_iter().map(|plugin| plugin.name.clone()).collect()
+    let find = |name: &String| plugins.iter().find(|plugin| plugin.settings.name == *name)?.plugin.clone();
+    PluginChain::new(names.into_iter().filter_map(find))
 }

@@ -28,6 +28,7 @@ mod listener;
 mod worker;
 
 mod headers;
+pub mod plugins;
 pub mod proxy;
 pub mod router;
 pub mod upstream;

@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     gateway::Gateway,
     listener::{self, Living},
+    plugins::OnLoadFailure,
     telemetry::metrics,
     worker,
 };
@@ -45,14 +46,15 @@ pub(crate) struct Shared {
 }
 
 impl Server {
-    /// Binds every listener, starts the workers and returns. Fails when the config is not valid, a file it names cannot
-    /// be used or an address is taken; nothing runs then.
+    /// Loads the plugins, binds every listener, starts the workers and returns. Fails when the config is not valid, a
+    /// certificate cannot be used or an address is taken; nothing runs then. A plugin that does not load is degraded:
+    /// requests of its routes meet its failure policy, and the rest is served.
     pub fn start(config: Config) -> Result<ServerHandle, Error> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let workers = config.workers.map_or(cores, std::num::NonZeroUsize::get);
         let listeners = config.listeners.clone();
         let admin = config.admin.clone();
-        let shared = Arc::new(Shared::new(Gateway::build(config, workers, None)?, workers));
+        let shared = Arc::new(Shared::new(Gateway::build(config, workers, None, OnLoadFailure::Degrade)?, workers));
 
         let mut addresses = Vec::new();
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
@@ -85,7 +87,13 @@ impl ServerHandle {
         self.admin_address
     }
 
-    /// Replaces the config, all of it or nothing. Requests under way finish with the old one.
+    /// What is served now.
+    pub fn gateway(&self) -> Arc<Gateway> {
+        self.shared.gateway()
+    }
+
+    /// Replaces the config, all of it or nothing. Requests under way finish with the old one. Compiles plugins that are
+    /// new or have changed, which may take seconds.
     pub fn reload(&self, config: Config) -> Result<(), Error> {
         self.shared.reload(config)
     }
@@ -159,6 +167,18 @@ impl Shared {
         result
     }
 
+    /// Changes the config that is served now, all of it or nothing.
+    pub(crate) fn edit<E>(&self, edit: impl FnOnce(&mut Config) -> Result<(), E>) -> Result<Result<(), E>, Error> {
+        let _one_at_a_time = self.reloading.lock();
+        let mut config = Config::clone(&self.gateway().config);
+        if let Err(refused) = edit(&mut config) {
+            return Ok(Err(refused));
+        }
+        let result = self.try_reload(config);
+        metrics::reloaded(result.is_ok());
+        result.map(Ok)
+    }
+
     fn try_reload(&self, config: Config) -> Result<(), Error> {
         let current = self.gateway();
         let addresses =
@@ -172,7 +192,10 @@ impl Shared {
         if config.admin != current.config.admin {
             return Err(Error::NeedsRestart("admin"));
         }
-        let next = Gateway::build(config, self.living.len(), Some(&current))?;
+        if config.compile_cache != current.config.compile_cache {
+            return Err(Error::NeedsRestart("compile_cache"));
+        }
+        let next = Gateway::build(config, self.living.len(), Some(&current), OnLoadFailure::Refuse)?;
         self.gateway.store(Arc::new(next));
         Ok(())
     }

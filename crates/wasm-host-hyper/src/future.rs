@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tower_service::Service;
 use wasm_host::{Body, BodyError, Exchange, ExchangeFacts, PluginChain, RequestOutcome, Summary};
 
@@ -87,15 +87,8 @@ where
         Err(error) => error,
     };
     let Some(errors) = errors else { return Err(error) };
-    let failure = errors(&error);
-    let answer = exchange.on_error(&failure).await;
-    Ok(answer.unwrap_or_else(|| bare(failure.status)))
-}
-
-fn bare(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
+    let (failure, fallback) = errors(&error);
+    Ok(exchange.on_error(&failure).await.unwrap_or(fallback))
 }
 
 impl<E> Future for ResponseFuture<E> {

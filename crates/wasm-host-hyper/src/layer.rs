@@ -1,12 +1,13 @@
 use std::{fmt, sync::Arc};
 
+use http::Response;
 use tower_layer::Layer;
-use wasm_host::{PluginChain, UpstreamFailure};
+use wasm_host::{Body, PluginChain, UpstreamFailure};
 
 use crate::PluginService;
 
-/// Tells what an error of the service means for the client.
-pub type ErrorMap<E> = Arc<dyn Fn(&E) -> UpstreamFailure + Send + Sync>;
+/// Tells what an error of the service means: for the plugins, and for the client when no plugin answers.
+pub type ErrorMap<E> = Arc<dyn Fn(&E) -> (UpstreamFailure, Response<Body>) + Send + Sync>;
 
 /// Puts a plugin chain around a service, whose errors are of the type `E`.
 pub struct PluginLayer<E> {
@@ -21,9 +22,9 @@ impl<E> PluginLayer<E> {
     }
 
     /// Shows errors of the service to the plugins' error phase. Then the layered service never fails: it answers with
-    /// what a plugin says, or else with the failure's status and an empty body.
+    /// what a plugin says, or else with the response that `map` gives.
     #[must_use]
-    pub fn errors_as(mut self, map: impl Fn(&E) -> UpstreamFailure + Send + Sync + 'static) -> Self {
+    pub fn errors_as(mut self, map: impl Fn(&E) -> (UpstreamFailure, Response<Body>) + Send + Sync + 'static) -> Self {
         self.errors = Some(Arc::new(map));
         self
     }

@@ -34,7 +34,7 @@ pub struct Execution {
 }
 
 /// How a call of a plugin ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// The message goes on.

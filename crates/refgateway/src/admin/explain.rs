@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     reply::Reply,
-    routes::{describe, describe_service},
+    routes::{chain_of, describe, describe_service},
 };
 use crate::{
     gateway::Gateway,
@@ -69,7 +69,7 @@ fn answer(gateway: &Gateway, asked: &Asked) -> Value {
                 "matched": true,
                 "route": describe(route),
                 "service": describe_service(&route.service),
-                "chain": route.chain,
+                "chain": chain_of(route),
             }),
             None => none(StatusCode::NOT_FOUND, "the route has no service".to_owned()),
         },

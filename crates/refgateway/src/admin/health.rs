@@ -25,6 +25,7 @@ pub(super) fn metrics(shared: &Shared, _: &Request<Incoming>) -> Reply {
     match metrics::handle() {
         Some(handle) => {
             ::metrics::gauge!("refgateway_connections").set(shared.connections() as f64);
+            shared.gateway().plugins.iter().for_each(|plugin| plugin.gather_metrics());
             Reply::text("text/plain; version=0.0.4; charset=utf-8", handle.render())
         }
         None => Reply::error(StatusCode::NOT_IMPLEMENTED, "the process has its own metrics recorder"),

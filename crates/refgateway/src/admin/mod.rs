@@ -5,12 +5,14 @@
 mod auth;
 mod explain;
 mod health;
+mod plugins;
 mod reply;
 mod routes;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::oneshot};
@@ -87,7 +89,7 @@ async fn accept(admin: &Arc<Admin>, listener: TcpListener) {
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let admin = admin.clone();
-                async move { Ok::<_, std::convert::Infallible>(admin.answer(&request)) }
+                async move { Ok::<_, std::convert::Infallible>(admin.answer(request).await) }
             });
             let connection =
                 http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
@@ -98,28 +100,49 @@ async fn accept(admin: &Arc<Admin>, listener: TcpListener) {
     }
 }
 
+/// Bytes the body of an admin request may have.
+const BODY: usize = 1 << 20;
+
 impl Admin {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let reply = match &self.token {
             Some(token) if !token.is_in(request.headers()) => Reply::unauthorized(),
-            _ => self.resource(request),
+            None if auth::is_from_a_page(&request) => {
+                Reply::error(StatusCode::FORBIDDEN, "requests of web pages need an admin token")
+            }
+            _ => self.resource(request).await,
         };
         reply.into_response()
     }
 
-    /// The table of resources. Those of plugins come here.
-    fn resource(&self, request: &Request<Incoming>) -> Reply {
+    /// The table of resources.
+    async fn resource(&self, request: Request<Incoming>) -> Reply {
         let handler: fn(&Shared, &Request<Incoming>) -> Reply = match request.uri().path() {
             "/health/live" => health::live,
             "/health/ready" => health::ready,
             "/metrics" => health::metrics,
             "/api/routes" => routes::list,
             "/api/explain" => explain::explain,
+            path if path.strip_prefix(plugins::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
+                return self.plugins(request).await;
+            }
             path => return Reply::not_found(path),
         };
         match *request.method() {
-            Method::GET | Method::HEAD => handler(&self.shared, request),
+            Method::GET | Method::HEAD => handler(&self.shared, &request),
             _ => Reply::method_not_allowed("GET, HEAD"),
         }
+    }
+
+    async fn plugins(&self, request: Request<Incoming>) -> Reply {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, BODY).collect().await else {
+            return Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB, or broke off");
+        };
+        let (shared, body) = (self.shared.clone(), body.to_bytes());
+        let answer = move || plugins::answer(&shared, &parts.method, parts.uri.path(), &body);
+        tokio::task::spawn_blocking(answer)
+            .await
+            .unwrap_or_else(|error| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
     }
 }

@@ -3,6 +3,7 @@
 use http::Request;
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
+use wasm_host::Plugin;
 
 use super::reply::Reply;
 use crate::{
@@ -25,8 +26,13 @@ pub(super) fn describe(route: &Route) -> Value {
         "name": route.name,
         "match": describe_match(&route.matches),
         "service": route.service.name,
-        "chain": route.chain,
+        "chain": chain_of(route),
     })
+}
+
+/// The plugins of a route in the order they run.
+pub(super) fn chain_of(route: &Route) -> Vec<&str> {
+    route.chain.plugins().iter().map(Plugin::name).collect()
 }
 
 pub(super) fn describe_service(service: &Service) -> Value {

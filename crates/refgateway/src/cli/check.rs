@@ -1,7 +1,7 @@
 //! `refgateway check`.
 
 use super::{ConfigFile, Failure};
-use crate::{config::Config, gateway::Gateway};
+use crate::{config::Config, gateway::Gateway, plugins::OnLoadFailure};
 
 /// Check a config file and report every problem.
 #[derive(Debug, clap::Args)]
@@ -11,11 +11,11 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Reads the config and every file it names, without listening or connecting anywhere.
+    /// Reads the config and every file it names, and loads its plugins, without listening or connecting anywhere.
     #[allow(clippy::print_stdout, reason = "the command's result")]
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.file.config)?;
-        let gateway = Gateway::build(config, 1, None)?;
+        let gateway = Gateway::build(config, 1, None, OnLoadFailure::Refuse)?;
         let count = |number: usize, word: &str| match number {
             1 => format!("1 {word}"),
             _ => format!("{number} {word}s"),

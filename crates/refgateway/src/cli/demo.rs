@@ -1,6 +1,6 @@
 //! `refgateway demo`.
 
-use std::{io, net::SocketAddr, thread};
+use std::{io, net::SocketAddr, path::PathBuf, thread};
 
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
@@ -10,28 +10,37 @@ use serde_json::{Value, json};
 
 use super::{Failure, run};
 use crate::{
-    Error, Server,
+    Error,
     body::{self, Body},
+    config::Plugin,
     listener,
     telemetry::logs,
 };
 
-/// Serve a built-in upstream that echoes requests, with curl lines to try.
+/// Serve a built-in upstream that echoes requests behind a plugin, with curl lines to try.
 #[derive(Debug, clap::Args)]
 pub(super) struct Demo {
     /// Where to listen; port 0 lets the system choose.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// The API-key plugin to put in front, as built by `cargo xtask guests`.
+    #[arg(long, value_name = "FILE", default_value = "target/plugins/api_key_auth.wasm")]
+    plugin: PathBuf,
 }
+
+/// The key that the demo's plugin lets in.
+const KEY: &str = "demo-key";
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
         logs::install(None);
         let upstream = start_echo()?;
-        let mut config = run::to_one_upstream(&format!("http://{upstream}"), self.listen, &[]);
+        let mut plugin = Plugin::from_file("api-key-auth".to_owned(), self.plugin);
+        plugin.config = json!({ "keys": [{ "name": "demo", "key": KEY }] });
+        let mut config = run::to_one_upstream(&format!("http://{upstream}"), self.listen, vec![plugin]);
         config.admin.address.set_port(0);
         let drain = config.timeouts.drain.0;
-        let handle = Server::start(config)?;
+        let handle = run::start_with_plugins(config)?;
         for address in handle.addresses() {
             print_lines(*address, handle.admin_address());
         }
@@ -41,11 +50,13 @@ impl Demo {
 
 #[allow(clippy::print_stdout, reason = "the command's result")]
 fn print_lines(address: SocketAddr, admin: Option<SocketAddr>) {
-    println!("The gateway is in front of an upstream that echoes what it receives. Try:\n");
-    println!("  curl http://{address}/hello");
-    println!("  curl http://{address}/orders/7 -X POST -H 'content-type: text/plain' -d 'one coffee'");
+    println!("A plugin in front of an upstream that echoes what it receives lets in who has the key. Try:\n");
+    println!("  curl -i http://{address}/hello");
+    println!("  curl -i http://{address}/hello -H 'x-api-key: {KEY}'");
+    println!("  curl -i http://{address}/orders/7 -H 'x-api-key: {KEY}' -d 'one coffee'\n");
     if let Some(admin) = admin {
-        println!("  curl http://{admin}/api/routes");
+        println!("  curl http://{admin}/api/plugins");
+        println!("  curl -X POST http://{admin}/api/plugins/api-key-auth/disable");
         println!("  curl 'http://{admin}/api/explain?method=GET&host=localhost&path=/hello'");
         println!("  curl http://{admin}/metrics");
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod plugin;
 mod run;
 mod schema;
 
@@ -27,6 +28,9 @@ enum Command {
     Schema,
     /// Serve a built-in upstream that echoes requests, with curl lines to try.
     Demo(demo::Demo),
+    /// Look at plugins without serving.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
 }
 
 /// Why a command failed, which is its exit code.
@@ -44,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Schema => schema::run(),
         Command::Demo(demo) => demo.run(),
+        Command::Plugin(plugin) => plugin.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,7 +34,8 @@ impl Run {
         logs::install(None);
         let config = self.load()?;
         let drain = config.timeouts.drain.0;
-        let handle = Server::start(config)?;
+        // With a config file, what one plugin has must not keep the rest from being served.
+        let handle = if self.config.is_some() { Server::start(config)? } else { start_with_plugins(config)? };
         for address in handle.addresses() {
             tracing::info!(%address, "listening");
         }
@@ -44,11 +45,16 @@ impl Run {
         until_stopped(handle, drain, self.config.as_ref().map(|_| || self.load()))
     }
 
+    fn plugins(&self) -> Vec<Plugin> {
+        let named = |(index, file): (usize, &PathBuf)| Plugin::from_file(format!("plugin-{}", index + 1), file.clone());
+        self.plugin.iter().enumerate().map(named).collect()
+    }
+
     fn load(&self) -> Result<Config, Failure> {
         match (&self.config, &self.upstream) {
             (Some(file), _) => Ok(Config::load(file)?),
             (None, Some(url)) => {
-                let config = to_one_upstream(url, self.listen, &self.plugin);
+                let config = to_one_upstream(url, self.listen, self.plugins());
                 config.check()?;
                 Ok(config)
             }
@@ -57,13 +63,15 @@ impl Run {
     }
 }
 
+/// Starts a gateway whose plugins must all load.
+pub(super) fn start_with_plugins(config: Config) -> Result<ServerHandle, Failure> {
+    let handle = Server::start(config)?;
+    let reasons: Vec<_> = handle.gateway().plugins.iter().filter_map(|plugin| plugin.reason()).collect();
+    if reasons.is_empty() { Ok(handle) } else { Err(Failure::Config(reasons.join("\n"))) }
+}
+
 /// A config that sends everything to one server, through these plugins in this order.
-pub(super) fn to_one_upstream(url: &str, listen: SocketAddr, plugins: &[PathBuf]) -> Config {
-    let plugins: Vec<Plugin> = plugins
-        .iter()
-        .enumerate()
-        .map(|(index, file)| Plugin::from_file(format!("plugin-{}", index + 1), file.clone()))
-        .collect();
+pub(super) fn to_one_upstream(url: &str, listen: SocketAddr, plugins: Vec<Plugin>) -> Config {
     Config {
         listeners: vec![Listener { address: listen, tls: None }],
         routes: vec![Route {

@@ -22,7 +22,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     services(config, &root.key("services"), &mut findings);
     routes(config, &root.key("routes"), &mut findings);
     chain(config, &config.chain, &root.key("chain"), &mut findings);
-    unique(config.plugins.iter().map(|p| p.name.as_str()), &root.key("plugins"), &mut findings);
+    plugins(config, &root.key("plugins"), &mut findings);
     limits(config, &root, &mut findings);
     admin(config, &root.key("admin"), &mut findings);
     findings.0
@@ -119,6 +119,17 @@ fn matches(rule: &Match, path: &Path, findings: &mut Findings) {
     for name in rule.headers.keys() {
         if HeaderName::from_str(name).is_err() {
             findings.add(path.key("headers").key(name), "this is not a header name");
+        }
+    }
+}
+
+fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
+    unique(config.plugins.iter().map(|p| p.name.as_str()), path, findings);
+    for (index, plugin) in config.plugins.iter().enumerate() {
+        let path = path.index(index).key("grants").key("upstreams");
+        for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
+            let services = config.services.iter().map(|s| s.name.as_str());
+            known("service", name, services, path.index(index), findings);
         }
     }
 }

@@ -3,10 +3,7 @@
 mod observer;
 mod settings;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::{io, sync::Arc};
 
 use parking_lot::Mutex;
 use wasm_host::{Digest, Plugin, PluginEngine};
@@ -21,7 +18,7 @@ pub struct LoadedPlugin {
     pub settings: config::Plugin,
     /// The plugin that chains run; none while it is disabled.
     pub plugin: Option<Plugin>,
-    /// Counts the plugin's loads in this process, from 1.
+    /// Counts the versions that were loaded under this name, from 1.
     pub version: u64,
     /// Why the plugin in service is not the one that was asked for.
     degraded: Mutex<Option<String>>,
@@ -68,7 +65,26 @@ pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
 }
 
 /// Loads the plugins of a config. Those that stay the same, file and settings, are kept with their instances.
-pub(crate) async fn load_all(
+pub(crate) fn load_all(
+    engine: &PluginEngine,
+    configured: &[config::Plugin],
+    previous: &[Arc<LoadedPlugin>],
+    on_failure: OnLoadFailure,
+) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
+    block_on(async || load_each(engine, configured, previous, on_failure).await)?
+}
+
+/// Runs to its end what waits, on a thread and a runtime of its own: the caller may be within another runtime.
+fn block_on<T: Send>(waits: impl AsyncFnOnce() -> T + Send) -> Result<T, Error> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(waits()))
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(run).join());
+    ended.unwrap_or_else(|_| Err(io::Error::other("the thread that loads plugins panicked"))).map_err(Error::Worker)
+}
+
+async fn load_each(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
@@ -82,7 +98,8 @@ pub(crate) async fn load_all(
             loaded.push(Arc::clone(kept));
             continue;
         }
-        match LoadedPlugin::load(engine, settings).await {
+        let version = before.map_or(1, |before| before.version + 1);
+        match LoadedPlugin::load(engine, settings, version).await {
             Ok(plugin) => loaded.push(Arc::new(plugin)),
             Err(error) => {
                 tracing::error!(plugin = settings.name, %error, "plugin does not load");
@@ -90,7 +107,7 @@ pub(crate) async fn load_all(
                     before.degrade(error.to_string());
                 }
                 match on_failure {
-                    OnLoadFailure::Degrade => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, &error))),
+                    OnLoadFailure::Degrade => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, version, &error))),
                     OnLoadFailure::Refuse => refused.push(PluginError { plugin: settings.name.clone(), error }),
                 }
             }
@@ -125,23 +142,29 @@ impl LoadedPlugin {
         self.degraded.lock().clone()
     }
 
-    async fn load(engine: &PluginEngine, settings: &config::Plugin) -> Result<Self, wasm_host::Error> {
+    /// Sets the metrics that are read and not counted.
+    pub(crate) fn gather_metrics(&self) {
+        if let Some(plugin) = &self.plugin {
+            observer::gather(plugin);
+        }
+    }
+
+    async fn load(
+        engine: &PluginEngine,
+        settings: &config::Plugin,
+        version: u64,
+    ) -> Result<Self, wasm_host::Error> {
         let plugin = match settings.enabled {
             true => Some(settings::builder(settings).load(engine).await?),
             false => None,
         };
-        Ok(Self::new(settings, plugin, None))
+        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default() })
     }
 
-    fn absent(engine: &PluginEngine, settings: &config::Plugin, error: &wasm_host::Error) -> Self {
-        let plugin = settings::builder(settings).absent(engine, error.to_string());
-        Self::new(settings, Some(plugin), Some(error.to_string()))
-    }
-
-    fn new(settings: &config::Plugin, plugin: Option<Plugin>, degraded: Option<String>) -> Self {
-        static LOADS: AtomicU64 = AtomicU64::new(0);
-        let version = LOADS.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { settings: settings.clone(), plugin, version, degraded: Mutex::new(degraded) }
+    fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &wasm_host::Error) -> Self {
+        let reason = error.to_string();
+        let plugin = settings::builder(settings).absent(engine, reason.clone());
+        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded: Mutex::new(Some(reason)) }
     }
 
     /// Whether loading these settings now would give the same plugin.

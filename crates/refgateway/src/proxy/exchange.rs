@@ -8,17 +8,20 @@ use std::{
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
+    time::SystemTime,
 };
 
 use http::{HeaderValue, Request, Response};
 use tower_service::Service;
+use wasm_host::ExchangeFacts;
+use wasm_host_hyper::ChosenService;
 
 use super::forward::forward;
 use crate::{
     body::Body,
     gateway::{Gateway, Route},
     listener::Alive,
-    upstream::{Upstream, UpstreamError},
+    upstream::{self, Upstream, UpstreamError},
 };
 
 /// The client's connection.
@@ -45,6 +48,8 @@ pub struct Exchange {
     pub(super) upgrade: Option<HeaderValue>,
     pub(super) body_end: AtomicU8,
     pub(super) upstream: OnceLock<Arc<Upstream>>,
+    /// The service that a plugin chose.
+    chosen: OnceLock<Arc<upstream::Service>>,
 }
 
 /// How the client's request body ended.
@@ -62,7 +67,8 @@ pub(super) enum BodyEnd {
 impl Exchange {
     pub(super) fn new(gateway: Arc<Gateway>, client: Arc<Client>, route: Arc<Route>, id: HeaderValue) -> Self {
         let (body_end, upstream) = (AtomicU8::new(BodyEnd::Fine as u8), OnceLock::new());
-        Self { id, route, gateway, client, upgrade: None, body_end, upstream }
+        let chosen = OnceLock::new();
+        Self { id, route, gateway, client, upgrade: None, body_end, upstream, chosen }
     }
 
     /// The client's address.
@@ -73,6 +79,27 @@ impl Exchange {
     /// Whether the client speaks TLS.
     pub fn is_tls(&self) -> bool {
         self.client.is_tls
+    }
+
+    /// Where the request goes: to the service that a plugin chose, or to that of its route.
+    pub fn service(&self) -> &Arc<upstream::Service> {
+        self.chosen.get().unwrap_or(&self.route.service)
+    }
+
+    /// What plugins are told of it.
+    pub(super) fn facts(&self) -> ExchangeFacts {
+        ExchangeFacts {
+            id: self.id.to_str().unwrap_or_default().to_owned(),
+            client_address: Some(self.client.address.ip()),
+            received_at: SystemTime::now(),
+            ..self.route.facts.clone()
+        }
+    }
+
+    fn choose(&self, ChosenService(name): &ChosenService) {
+        if let Some(service) = self.gateway.services.iter().find(|service| *service.name == **name) {
+            let _ = self.chosen.set(Arc::clone(service));
+        }
     }
 
     /// Authority of the server the request was sent to, once it was.
@@ -116,6 +143,9 @@ impl Service<Request<Body>> for Forward {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if let Some(chosen) = request.extensions().get() {
+            self.exchange.choose(chosen);
+        }
         Box::pin(forward(self.exchange.clone(), request))
     }
 }

@@ -12,22 +12,31 @@ use crate::{
     upstream::UpstreamError,
 };
 
-/// Sends the request to a server of the route's service.
+/// Sends the request to a server of the exchange's service. A failure is logged and counted.
 ///
 /// While no connection stands nothing has been sent, so every server is tried in turn. The route's timeout covers
 /// everything up to the response's headers. Dropping the future cancels the request.
-pub async fn forward(exchange: Arc<Exchange>, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-    let upgrade = rewrite(&exchange, &mut request).map_err(UpstreamError::Unforwardable)?;
-    let sending = send(&exchange, request, upgrade.is_some());
+pub async fn forward(exchange: Arc<Exchange>, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    pass(&exchange, request).await.inspect_err(|error| report(&exchange, error))
+}
+
+async fn pass(exchange: &Exchange, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    let upgrade = rewrite(exchange, &mut request).map_err(UpstreamError::Unforwardable)?;
+    let sending = send(exchange, request, upgrade.is_some());
     let response = match tokio::time::timeout(exchange.route.timeout, sending).await {
         Ok(result) => result.map_err(|error| exchange.blame(error))?,
         Err(_) => return Err(exchange.blame(UpstreamError::Timeout)),
     };
-    receive(&exchange, response, upgrade)
+    receive(exchange, response, upgrade)
+}
+
+fn report(exchange: &Exchange, error: &UpstreamError) {
+    tracing::warn!(%error, route = exchange.route.name, upstream = exchange.upstream(), "request failed");
+    exchange.route.metrics.upstream_error(error.class());
 }
 
 async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> Result<Response<Body>, UpstreamError> {
-    let service = &exchange.route.service;
+    let service = exchange.service();
     let mut tried = Vec::new();
     let mut last_error = UpstreamError::ConnectTimeout;
     while let Some((index, upstream)) = service.pick(&tried) {
@@ -85,7 +94,7 @@ fn rewrite(exchange: &Exchange, request: &mut Request<Body>) -> Result<Option<Up
 
 fn own_host(exchange: &Exchange, upstream: &crate::upstream::Upstream, mut request: Request<Body>) -> Request<Body> {
     let authority = upstream.settings.target.authority.as_str();
-    if (!exchange.route.service.preserve_host || !request.headers().contains_key(header::HOST))
+    if (!exchange.service().preserve_host || !request.headers().contains_key(header::HOST))
         && let Ok(host) = HeaderValue::try_from(authority)
     {
         request.headers_mut().insert(header::HOST, host);

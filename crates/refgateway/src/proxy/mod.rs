@@ -18,13 +18,18 @@ use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tower_layer::Layer;
+use tower_service::Service;
 use tracing::Instrument;
+use wasm_host::{ExchangeFacts, PluginChain, UpstreamFailure};
+use wasm_host_hyper::PluginLayer;
 
 use crate::{
-    body::Body,
+    body::{self, Body},
     gateway::Gateway,
     headers::{add_via, hop_by_hop, request_id},
     telemetry::access_log::{AccessBody, AccessRecord},
+    upstream::UpstreamError,
 };
 
 /// Answers one request of a client. Never fails: what goes wrong becomes a response.
@@ -44,15 +49,30 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, client: Arc<Client>, request: R
 }
 
 /// Runs the route's chain around [`forward`].
-async fn answer(exchange: Arc<Exchange>, request: Request<Body>) -> Response<Body> {
-    match forward(exchange.clone(), request).await {
-        Ok(response) => response,
-        Err(error) => {
-            tracing::warn!(%error, route = exchange.route.name, upstream = exchange.upstream(), "request failed");
-            exchange.route.metrics.upstream_error(error.class());
-            Refusal::from(&error).into_response()
-        }
-    }
+async fn answer(exchange: Arc<Exchange>, mut request: Request<Body>) -> Response<Body> {
+    let route = exchange.route.clone();
+    let result = if route.chain.plugins().is_empty() {
+        forward(exchange, request).await
+    } else {
+        request.extensions_mut().insert(exchange.facts());
+        let mut service = route.layer.layer(Forward { exchange });
+        service.call(request).await.map(|response| response.map(body::boxed))
+    };
+    result.unwrap_or_else(|error| Refusal::from(&error).into_response())
+}
+
+/// A chain that shows the failures of upstreams to its plugins.
+pub(crate) fn plugin_layer(chain: PluginChain, facts: &ExchangeFacts) -> PluginLayer<UpstreamError> {
+    let service = facts.service.clone();
+    PluginLayer::new(chain).errors_as(move |error: &UpstreamError| {
+        let failure = UpstreamFailure {
+            service: service.clone(),
+            kind: error.kind(),
+            message: error.to_string(),
+            status: error.status(),
+        };
+        (failure, Refusal::from(error).into_response())
+    })
 }
 
 /// The headers every response carries, whoever made it.

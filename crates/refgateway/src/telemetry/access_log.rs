@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+use wasm_host::Decision;
+use wasm_host_hyper::Decisions;
 
 use super::metrics;
 use crate::{
@@ -36,6 +38,7 @@ pub(crate) struct AccessRecord {
     status: Option<StatusCode>,
     bytes: u64,
     is_complete: bool,
+    decisions: Option<Decisions>,
 }
 
 impl AccessRecord {
@@ -52,6 +55,7 @@ impl AccessRecord {
             status: None,
             bytes: 0,
             is_complete: false,
+            decisions: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl AccessRecord {
     pub(crate) fn responded(mut self, response: &Response<Body>) -> Self {
         self.status = Some(response.status());
         self.is_complete = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        self.decisions = response.extensions().get().cloned();
         self
     }
 
@@ -85,9 +90,18 @@ impl AccessRecord {
             duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
             route = exchange.map(|exchange| exchange.route.name.as_str()),
             upstream = exchange.and_then(Exchange::upstream),
+            plugins = self.decisions.as_ref().map(summary),
             complete = self.is_complete,
         );
     }
+}
+
+/// What each plugin did: `auth:request=continue log:response=continue`.
+fn summary(Decisions(decisions): &Decisions) -> String {
+    let word = |decision: &Decision| {
+        format!("{}:{}={}", decision.plugin, decision.phase.as_str(), decision.outcome.as_str())
+    };
+    decisions.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// What a client that left before the response counts as, as in nginx.

@@ -8,6 +8,8 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::plugins;
+
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 
 /// The process's recorder, installed on first use. `None` when the process has installed another one.
@@ -27,6 +29,7 @@ fn install() -> Option<PrometheusHandle> {
     describe_gauge!("refgateway_requests_in_flight", "Requests under way");
     describe_gauge!("refgateway_connections", "Client connections open");
     describe_counter!("refgateway_reloads_total", "Config reloads, by result");
+    plugins::describe_metrics();
     Some(handle)
 }
 

@@ -1,6 +1,7 @@
 //! Why an upstream gave no response.
 
 use http::StatusCode;
+use wasm_host::UpstreamFailureKind;
 
 /// Why an upstream gave no response. Its text is for the log; the client sees the status only.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,17 @@ impl UpstreamError {
             Self::ConnectTimeout | Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBroken | Self::Unforwardable(_) => StatusCode::BAD_REQUEST,
             Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+
+    /// What plugins are told of it.
+    pub fn kind(&self) -> UpstreamFailureKind {
+        match self {
+            Self::Connect(_) => UpstreamFailureKind::Connect,
+            Self::ConnectTimeout | Self::Timeout => UpstreamFailureKind::Timeout,
+            Self::Handshake(_) | Self::UnaskedUpgrade => UpstreamFailureKind::Protocol,
+            Self::NoResponse(_) => UpstreamFailureKind::Reset,
+            Self::RequestBroken | Self::RequestTooLarge | Self::Unforwardable(_) => UpstreamFailureKind::Other,
         }
     }
 

@@ -12,13 +12,15 @@ async fn fails(_: Request<Body>) -> Result<Response<Body>, io::Error> {
     Err(io::Error::new(io::ErrorKind::ConnectionRefused, "refused"))
 }
 
-fn failure(error: &io::Error) -> UpstreamFailure {
-    UpstreamFailure {
+fn failure(error: &io::Error) -> (UpstreamFailure, Response<Body>) {
+    let failure = UpstreamFailure {
         service: Some("shop".into()),
         kind: UpstreamFailureKind::Connect,
         message: error.to_string(),
         status: StatusCode::BAD_GATEWAY,
-    }
+    };
+    let fallback = Response::builder().status(failure.status).body(Body::from("bad gateway")).unwrap();
+    (failure, fallback)
 }
 
 fn request() -> Request<Empty<bytes::Bytes>> {
@@ -33,10 +35,11 @@ async fn an_error_is_passed_on() {
 }
 
 #[tokio::test]
-async fn an_error_becomes_its_status() {
+async fn an_error_becomes_the_fallback() {
     let layer = PluginLayer::new(PluginChain::new([])).errors_as(failure);
     let answer = ServiceBuilder::new().layer(layer).service(service_fn(fails)).oneshot(request()).await.unwrap();
     assert_eq!(answer.status(), 502);
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "bad gateway");
 }
 
 #[tokio::test]
