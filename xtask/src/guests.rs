@@ -71,6 +71,15 @@ pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBu
     list(&output)
 }
 
+/// Whether a variable says how the host is built, which is not how guests are.
+fn is_of_the_outer_build(name: &str) -> bool {
+    const PREFIXES: [&str; 6] =
+        ["CARGO_BUILD_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PKG_", "CARGO_PROFILE_", "CARGO_TARGET_"];
+    name.ends_with("RUSTFLAGS")
+        || matches!(name, "RUSTC_WORKSPACE_WRAPPER" | "RUSTC_WRAPPER" | "CARGO_MANIFEST_DIR")
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
     let mut guests = Vec::new();
     for entry in fs::read_dir(directory)? {

@@ -104,7 +104,9 @@ impl Instance {
         let outcome = match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(GuestError::Wasm(error))) => Err(classify(&error, state)),
-            Ok(Err(GuestError::Declared(message))) => Err(Failure::new(FailureClass::GuestError, message)),
+            Ok(Err(GuestError::Declared(words))) => {
+                Err(Failure::new(FailureClass::GuestError, state.plugin.config.redact(&words)))
+            }
             Err(overrun) => Err(overrun.into()),
         };
         state.end_call(phase, outcome.is_err());
@@ -167,7 +169,7 @@ fn describe_trap(error: &wasmtime::Error, state: &mut HostState) -> String {
     let words = words.trim();
     if !words.is_empty() {
         text.push_str("; stderr: ");
-        text.push_str(words);
+        text.push_str(&state.plugin.config.redact(words));
     }
     text
 }

@@ -1,10 +1,17 @@
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+/// Texts of a configuration that are shorter than this are words, not secrets.
+const SECRET_CHARACTERS: usize = 6;
 
 /// A plugin's configuration: JSON, and its top-level keys as text for `wasi:config`.
 #[derive(Debug)]
 pub(crate) struct PluginConfig {
     json: String,
     entries: Vec<(String, String)>,
+    /// Every text in the configuration that may be a secret, the longest first.
+    texts: Vec<String>,
 }
 
 impl PluginConfig {
@@ -13,7 +20,17 @@ impl PluginConfig {
             Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), as_text(value))).collect(),
             _ => Vec::new(),
         };
-        Self { json: config.to_string(), entries }
+        let mut texts = Vec::new();
+        collect_texts(config, &mut texts);
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        Self { json: config.to_string(), entries, texts }
+    }
+
+    /// A guest's words without the texts of its configuration, which may be secrets and do not belong into a log.
+    pub(crate) fn redact<'a>(&self, words: &'a str) -> Cow<'a, str> {
+        self.texts.iter().filter(|text| words.contains(text.as_str())).fold(Cow::Borrowed(words), |words, text| {
+            Cow::Owned(words.replace(text.as_str(), "[value of the config]"))
+        })
     }
 
     /// The whole configuration as JSON text.
@@ -31,6 +48,15 @@ impl PluginConfig {
     }
 }
 
+fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.chars().count() >= SECRET_CHARACTERS => texts.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
+        Value::Object(map) => map.values().for_each(|value| collect_texts(value, texts)),
+        _ => {}
+    }
+}
+
 fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -43,6 +69,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn texts_of_the_config_are_cut_out_of_words() {
+        let config = PluginConfig::new(&json!({ "keys": ["sk-secret", "sk-secret-2"], "mode": "fast" }));
+        assert_eq!(
+            config.redact("unknown key sk-secret-2, or sk-secret, in fast"),
+            "unknown key [value of the config], or [value of the config], in fast"
+        );
+    }
 
     #[test]
     fn strings_are_plain_and_the_rest_is_json() {

@@ -170,6 +170,11 @@ pub(crate) async fn native_configure() {
         refused.unwrap_err().to_string(),
         "plugin `test` refuses its config: unknown field `stauts`, expected `status` at line 1 column 9"
     );
+    let secret = plugin(guest::NATIVE_CONFIGURE).config(json!({ "status": "sk-secret" })).load(engine()).await;
+    assert_eq!(
+        secret.unwrap_err().to_string(),
+        "plugin `test` refuses its config: invalid type: string \"[value of the config]\", expected u16 at line 1 column 21"
+    );
 }
 
 #[tokio::test]
