@@ -53,17 +53,12 @@ pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBu
     if set.examples {
         cargo.arg("--examples");
     }
-    // The outer cargo's settings are for the outer build.
     for (name, _) in std::env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME" || name.contains("RUSTFLAGS"))
-        {
+        if name.to_str().is_some_and(is_of_the_outer_build) {
             cargo.env_remove(name);
         }
     }
-    cargo.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("RUSTC_WRAPPER").current_dir(set.workspace);
-    let status = cargo.status()?;
+    let status = cargo.current_dir(set.workspace).status()?;
     if !status.success() {
         return Err(BuildError::Failed(status));
     }

@@ -28,9 +28,10 @@ impl PluginConfig {
 
     /// A guest's words without the texts of its configuration, which may be secrets and do not belong into a log.
     pub(crate) fn redact<'a>(&self, words: &'a str) -> Cow<'a, str> {
-        self.texts.iter().filter(|text| words.contains(text.as_str())).fold(Cow::Borrowed(words), |words, text| {
-            Cow::Owned(words.replace(text.as_str(), "[value of the config]"))
-        })
+        self.texts
+            .iter()
+            .filter(|text| words.contains(text.as_str()))
+            .fold(Cow::Borrowed(words), |words, text| Cow::Owned(words.replace(text.as_str(), "[value of the config]")))
     }
 
     /// The whole configuration as JSON text.

@@ -162,6 +162,21 @@ pub(crate) async fn native_gate() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_filter() {
+    let filter = load(guest::NATIVE_FILTER).await;
+    let marked = passed(ask(&filter, &[("authorization", "Bearer secret")]).await);
+    assert_eq!(marked.headers()["x-plugin"], "1");
+    assert_eq!(status(&filter, &[("authorization", "Bearer guess")]).await, 401);
+    assert_eq!(status(&filter, &[]).await, 401);
+}
+
+#[tokio::test]
+pub(crate) async fn native_empty() {
+    let request = passed(ask(&load(guest::NATIVE_EMPTY).await, &[("a", "b")]).await);
+    assert_eq!(values(request.headers(), "a"), ["b"]);
+}
+
+#[tokio::test]
 pub(crate) async fn native_configure() {
     let configure = load_with(guest::NATIVE_CONFIGURE, json!({ "status": 418 })).await;
     assert_eq!(status(&configure, &[]).await, 418);
