@@ -3,7 +3,7 @@
 /// Used once in a crate. Each phase needs its trait: [`OnRequest`](crate::OnRequest),
 /// [`OnResponse`](crate::OnResponse), [`OnError`](crate::OnError), [`OnComplete`](crate::OnComplete).
 ///
-/// ```ignore
+/// ```text
 /// export!(MyPlugin: request, response);
 /// ```
 #[macro_export]

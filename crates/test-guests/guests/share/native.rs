@@ -1,9 +1,7 @@
 //! Appends its configured name to a property, and shows the property in a header.
 
 use serde::Deserialize;
-use wasm_host_guest::{
-    Action, Config, OnRequest, OnResponse, Plugin, Request, Response, Result, export, properties,
-};
+use wasm_host_guest::{Action, Config, OnRequest, OnResponse, Plugin, Request, Response, Result, export, properties};
 
 #[derive(Deserialize)]
 struct Share {
