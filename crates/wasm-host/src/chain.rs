@@ -52,10 +52,15 @@ pub(crate) enum Consequence {
     BypassTagged(HeaderName, HeaderValue),
     /// Call it once more, on a fresh instance.
     Retry,
+    /// There is nothing that the failure could close: the host answers, or has answered.
+    Ignore,
 }
 
 /// Decides by the plugin's failure policy. The only place where a failure gets a meaning.
 pub(crate) fn consequence(plugin: &Plugin, failure: &Failure, phase: Phase, retried: bool) -> Consequence {
+    if matches!(phase, Phase::Error | Phase::Complete) {
+        return Consequence::Ignore;
+    }
     let policy = plugin.policy();
     match policy.action(failure.class) {
         FailureAction::Closed(status) => Consequence::Close(closed(plugin, failure, *status)),

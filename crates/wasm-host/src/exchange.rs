@@ -29,8 +29,10 @@ pub struct Exchange {
     chain: PluginChain,
     state: Option<Box<ExchangeState>>,
     seats: Vec<Place>,
-    /// The plugins that have seen the request and let it pass: they see the response.
+    /// The plugins that have let the request pass: they see the response.
     passed: usize,
+    /// The plugins that the request has reached: they see how the exchange ended.
+    reached: usize,
     decisions: Vec<Decision>,
     failures: Vec<Failure>,
 }
@@ -41,7 +43,7 @@ enum Place {
     Empty,
     /// An instance at rest.
     Seated(Seat),
-    /// The plugin failed, and the exchange goes on without it.
+    /// The plugin failed, and is not called again.
     Bypassed,
 }
 
@@ -137,6 +139,7 @@ impl Exchange {
             state: Some(Box::new(ExchangeState::new(facts))),
             seats: std::iter::repeat_with(|| Place::Empty).take(plugins).collect(),
             passed: 0,
+            reached: 0,
             decisions: Vec::with_capacity(plugins),
             failures: Vec::new(),
         }
@@ -147,6 +150,7 @@ impl Exchange {
         let (parts, body) = request.into_parts();
         self.state().request = parts;
         for index in 0..self.seats.len() {
+            self.reached = index + 1;
             match self.run(index, Phase::Request, |guest, store| guest.on_request(store)).await {
                 Verdict::Continue => self.passed = index + 1,
                 Verdict::Respond(response) => return RequestOutcome::Respond(response),
@@ -183,7 +187,8 @@ impl Exchange {
     }
 
     /// Runs the error phase of the plugins that let the request pass, in reverse order, until one answers. The
-    /// answer, or the host's own, is then passed to [`on_response`](Self::on_response).
+    /// answer, or the host's own, is then passed to [`on_response`](Self::on_response). A plugin that fails here has no
+    /// answer.
     pub async fn on_error(&mut self, failure: &UpstreamFailure) -> Option<Response<Body>> {
         if !self.chain.phases().error {
             return None;
@@ -200,10 +205,10 @@ impl Exchange {
         None
     }
 
-    /// Runs the complete phase of the plugins that let the request pass, and ends the exchange.
+    /// Runs the complete phase of the plugins that the request reached, and ends the exchange.
     pub async fn complete(mut self, summary: Summary) {
         if self.chain.phases().complete {
-            for index in (0..self.passed).rev() {
+            for index in (0..self.reached).rev() {
                 self.run(index, Phase::Complete, |guest, store| on_complete(guest, store, summary)).await;
             }
         }
@@ -281,7 +286,11 @@ impl Exchange {
             let consequence = consequence(&plugin, &failure, phase, retried);
             self.failures.push(failure);
             match consequence {
-                Consequence::Close(response) => return Verdict::Respond(response),
+                Consequence::Close(response) => {
+                    *self.place(index) = Place::Bypassed;
+                    return Verdict::Respond(response);
+                }
+                Consequence::Ignore => return Verdict::Continue,
                 Consequence::Retry => {
                     self.state().roll_back();
                     retried = true;

@@ -65,3 +65,14 @@ async fn an_empty_chain_passes_everything() {
     passed(exchange.on_request(request(&[])).await);
     assert_eq!(exchange.on_response(response(204)).await.status(), 204);
 }
+
+#[tokio::test]
+async fn a_plugin_behind_an_answer_does_not_complete() {
+    let summary = Summary { status: None, duration: Duration::ZERO, response_bytes: 0, finished: true };
+    let before = load(guest::NATIVE_NOTE_COMPLETION).await;
+    let behind = load(guest::NATIVE_NOTE_COMPLETION).await;
+    let mut exchange = open([before.clone(), load(guest::NATIVE_COUNT).await, behind.clone()]);
+    drop(exchange.on_request(request(&[])).await);
+    exchange.complete(summary).await;
+    assert_eq!((before.stats().executions, behind.stats().executions), (1, 0));
+}
