@@ -2,13 +2,13 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
 use bytes::Bytes;
-use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
-use wasm_host::{Body, BodyError, Exchange, Summary};
+use wasm_host::{Body, BodyError};
+
+use crate::completion::Completion;
 
 /// The body of a response that went through a chain. When it ends, or is dropped, the plugins' complete phase runs on a
 /// task of its own: the client does not wait for it.
@@ -17,30 +17,14 @@ pub struct PluginBody {
     completion: Option<Completion>,
 }
 
-struct Completion {
-    exchange: Exchange,
-    status: StatusCode,
-    started: Instant,
-    bytes: u64,
-}
-
 impl PluginBody {
-    pub(crate) fn plain(body: Body) -> Self {
-        Self { body, completion: None }
-    }
-
-    pub(crate) fn completing(body: Body, exchange: Exchange, status: StatusCode, started: Instant) -> Self {
-        Self { body, completion: Some(Completion { exchange, status, started, bytes: 0 }) }
+    pub(crate) fn new(body: Body, completion: Option<Completion>) -> Self {
+        Self { body, completion }
     }
 
     fn complete(&mut self, finished: bool) {
-        if let Some(Completion { exchange, status, started, bytes }) = self.completion.take() {
-            exchange.complete_in_background(Summary {
-                status: Some(status),
-                duration: started.elapsed(),
-                response_bytes: bytes,
-                finished,
-            });
+        if let Some(mut completion) = self.completion.take() {
+            completion.finished = finished;
         }
     }
 }

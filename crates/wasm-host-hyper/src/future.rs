@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
-use wasm_host::{Body, BodyError, Exchange, ExchangeFacts, PluginChain, RequestOutcome, Summary};
+use wasm_host::{Body, BodyError, Exchange, ExchangeFacts, PluginChain, RequestOutcome};
 
-use crate::{ChosenService, Decisions, ErrorMap, PluginBody};
+use crate::{ChosenService, Decisions, ErrorMap, PluginBody, completion::Completion};
 
 /// The future of a [`PluginService`](crate::PluginService).
 pub struct ResponseFuture<E>(Pin<Box<dyn Future<Output = Result<Response<PluginBody>, E>> + Send>>);
@@ -32,35 +32,20 @@ impl<E> ResponseFuture<E> {
     {
         let started = Instant::now();
         let facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
-        let mut exchange = chain.exchange(facts);
-        let completes = chain.phases().complete;
+        let mut completion = Completion::new(chain.exchange(facts), chain.phases().complete, started);
         Self(Box::pin(async move {
-            let answer = match exchange.on_request(request).await {
-                RequestOutcome::Respond(response) => Ok(response),
-                RequestOutcome::Continue(request) => forward(service, &mut exchange, errors, request).await,
+            let Some(exchange) = completion.exchange() else {
+                return Ok(Response::new(PluginBody::new(Body::empty(), None)));
             };
-            let response = match answer {
-                Ok(response) => exchange.on_response(response).await,
-                Err(error) => {
-                    exchange.complete_in_background(Summary {
-                        status: None,
-                        duration: started.elapsed(),
-                        response_bytes: 0,
-                        finished: false,
-                    });
-                    return Err(error);
-                }
+            let response = match exchange.on_request(request).await {
+                RequestOutcome::Respond(response) => response,
+                RequestOutcome::Continue(request) => forward(service, exchange, errors, request).await?,
             };
-            let (mut parts, body) = response.into_parts();
+            let (mut parts, body) = exchange.on_response(response).await.into_parts();
             if !exchange.decisions().is_empty() {
                 parts.extensions.insert(Decisions(exchange.decisions().into()));
             }
-            let body = if completes {
-                PluginBody::completing(body, exchange, parts.status, started)
-            } else {
-                exchange.finish();
-                PluginBody::plain(body)
-            };
+            let body = PluginBody::new(body, completion.responded(parts.status));
             Ok(Response::from_parts(parts, body))
         }))
     }

@@ -27,9 +27,11 @@
 //! - **Upgrades** pass through: the extensions of request and response are kept, so that a connection is handed over
 //!   after the request phase as without plugins.
 //! - **Decisions.** What each plugin did is in the response's extensions as [`Decisions`].
-//! - **Cancel.** Dropping the future or the body discards the instances that the exchange holds.
+//! - **Cancel.** Dropping the future discards the instance of the call under way; plugins with a complete phase then see
+//!   that the client left. Dropping the body ends the exchange.
 
 mod body;
+mod completion;
 mod future;
 mod layer;
 mod service;

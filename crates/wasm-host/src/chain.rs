@@ -12,9 +12,15 @@ pub struct PluginChain {
 }
 
 impl PluginChain {
-    /// A chain of these plugins, ordered by priority; equals stay in the order they come in.
+    /// A chain of these plugins, ordered by priority; equals stay in the order they come in. The same plugin given twice
+    /// is in the chain once.
     pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
-        let mut plugins: Vec<_> = plugins.into_iter().collect();
+        let mut plugins = plugins.into_iter().fold(Vec::<Plugin>::new(), |mut plugins, plugin| {
+            if !plugins.iter().any(|known| known.is_same(&plugin)) {
+                plugins.push(plugin);
+            }
+            plugins
+        });
         plugins.sort_by_key(Plugin::priority);
         let phases = plugins.iter().map(Plugin::phases).fold(Phases::default(), Phases::union);
         Self { plugins: plugins.into(), phases }

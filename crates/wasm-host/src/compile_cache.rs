@@ -109,11 +109,15 @@ impl CompileCache {
 
 /// Writes beside the file and renames, so that a reader never sees half of it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let unique = COUNT.fetch_add(1, Ordering::Relaxed);
-    let temporary = path.with_extension(format!("tmp-{}-{unique}", std::process::id()));
+    let temporary = path.with_extension(unique("tmp"));
     fs::write(&temporary, bytes)?;
     fs::rename(&temporary, path).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// A name that no other thread and no other process gives.
+fn unique(word: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    format!("{word}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(unix)]
@@ -123,6 +127,7 @@ fn create_private(directory: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
+/// Whether the directory is this user's, or root's, and nobody else may write to it.
 #[cfg(unix)]
 fn check_private(directory: &Path) -> Result<(), String> {
     use std::os::unix::fs::MetadataExt;
@@ -131,7 +136,23 @@ fn check_private(directory: &Path) -> Result<(), String> {
     if metadata.mode() & 0o022 != 0 {
         return Err(format!("others may write to it (mode {:o}); `chmod 700` it", metadata.mode() & 0o7777));
     }
+    let own = own_user(directory).map_err(|error| error.to_string())?;
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return Err(format!("it belongs to another user (uid {})", metadata.uid()));
+    }
     Ok(())
+}
+
+/// The user whose new files are: a file that was not there before is made, looked at and removed.
+#[cfg(unix)]
+fn own_user(directory: &Path) -> io::Result<u32> {
+    use std::os::unix::fs::MetadataExt;
+
+    let path = directory.join(unique("probe"));
+    let file = fs::File::create_new(&path)?;
+    let uid = file.metadata().map(|metadata| metadata.uid());
+    fs::remove_file(&path)?;
+    uid
 }
 
 #[cfg(not(unix))]

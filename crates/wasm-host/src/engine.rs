@@ -1,5 +1,10 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
 
+use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
@@ -9,6 +14,7 @@ use crate::{
     epoch::EpochTicker,
     error::one_line,
     metrics::NoObserver,
+    pool::Pool,
 };
 
 /// Core instances, memories and tables that one component may have. A component of today's toolchains has three
@@ -39,7 +45,24 @@ pub(crate) struct Inner {
     pub(crate) compiler: Compiler,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
+    pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
+}
+
+impl Inner {
+    /// Makes the idle instances of a pool available to plugins that find no place for theirs.
+    pub(crate) fn share(&self, pool: &Arc<Pool>) {
+        let mut pools = self.pools.lock();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(Arc::downgrade(pool));
+    }
+
+    /// Drops one idle instance of the pool that has most of them. Whether there was one.
+    pub(crate) fn evict_idle(&self) -> bool {
+        let pools: Vec<_> = self.pools.lock().iter().filter_map(Weak::upgrade).collect();
+        let fullest = pools.into_iter().max_by_key(|pool| pool.idle_count());
+        fullest.is_some_and(|pool| pool.drop_one())
+    }
 }
 
 impl PluginEngine {
@@ -79,8 +102,8 @@ impl Default for PluginEngineBuilder {
 }
 
 impl PluginEngineBuilder {
-    /// How many instances may live at once, busy and idle ones of all plugins together. One more fails with the
-    /// class `saturated`. Each reserves about 8 GiB of address space, of which only what is used costs memory.
+    /// How many instances may live at once, busy and idle ones of all plugins together. When they are all there, an idle
+    /// one makes room for a busy one; when all are busy, one more fails with the class `saturated`. Each reserves about 8 GiB of address space, of which only what is used costs memory.
     /// The default is 1000.
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
@@ -122,6 +145,7 @@ impl PluginEngineBuilder {
             wasm,
             observer: self.observer,
             log: self.log,
+            pools: Mutex::default(),
             _ticker: ticker,
         })))
     }

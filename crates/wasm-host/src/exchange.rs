@@ -27,6 +27,8 @@ const COMPLETING: usize = 1024;
 /// the instances it holds and leaks nothing.
 pub struct Exchange {
     chain: PluginChain,
+    facts: Arc<ExchangeFacts>,
+    /// Absent while a call has it, and after a call that was cancelled.
     state: Option<Box<ExchangeState>>,
     seats: Vec<Place>,
     /// The plugins that have let the request pass: they see the response.
@@ -134,9 +136,11 @@ pub struct Summary {
 impl Exchange {
     pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
         let plugins = chain.plugins().len();
+        let facts = Arc::new(facts);
         Self {
             chain,
-            state: Some(Box::new(ExchangeState::new(facts))),
+            state: Some(Box::new(ExchangeState::new(Arc::clone(&facts)))),
+            facts,
             seats: std::iter::repeat_with(|| Place::Empty).take(plugins).collect(),
             passed: 0,
             reached: 0,
@@ -263,7 +267,7 @@ impl Exchange {
     }
 
     fn state(&mut self) -> &mut ExchangeState {
-        self.state.get_or_insert_with(|| Box::new(ExchangeState::new(ExchangeFacts::default())))
+        self.state.get_or_insert_with(|| Box::new(ExchangeState::new(Arc::clone(&self.facts))))
     }
 
     /// Calls one phase of one plugin, and deals with its failure.
@@ -290,7 +294,10 @@ impl Exchange {
                     *self.place(index) = Place::Bypassed;
                     return Verdict::Respond(response);
                 }
-                Consequence::Ignore => return Verdict::Continue,
+                Consequence::Ignore => {
+                    *self.place(index) = Place::Bypassed;
+                    return Verdict::Continue;
+                }
                 Consequence::Retry => {
                     self.state().roll_back();
                     retried = true;
@@ -355,7 +362,10 @@ impl Exchange {
     where
         C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
     {
-        let seat = match std::mem::replace(self.place(index), Place::Empty) {
+        let undo_wanted = plugin.policy().may_keep_the_message();
+        self.state().begin_call(phase, plugin.limits().header_bytes, undo_wanted);
+        // Until the call returns: a plugin whose call was cancelled is not called again.
+        let seat = match std::mem::replace(self.place(index), Place::Bypassed) {
             Place::Seated(seat) => Ok(seat),
             _ if fresh => plugin.check_out_fresh().await,
             _ => plugin.check_out().await,
@@ -364,14 +374,13 @@ impl Exchange {
             Ok(seat) => seat,
             Err(failure) => return (Err(failure), Duration::ZERO),
         };
-        let undo_wanted = plugin.policy().may_keep_the_message();
-        self.state().begin_call(phase, plugin.limits().header_bytes, undo_wanted);
         let result = seat.instance.call(&mut self.state, phase, call).await;
         let duration = seat.instance.elapsed();
         if result.is_ok() {
             if plugin.phases().needed_after(phase) {
                 *self.place(index) = Place::Seated(seat);
             } else {
+                *self.place(index) = Place::Empty;
                 seat.give_back();
             }
         }
@@ -393,7 +402,7 @@ impl Exchange {
             plugin = plugin.name(),
             phase = phase.as_str(),
             class = failure.class.as_str(),
-            exchange = self.state().facts.id,
+            exchange = self.facts.id,
             "plugin failed: {}",
             failure.message.escape_debug(),
         );

@@ -15,26 +15,28 @@ pub struct Limits {
     /// Bytes of linear memory an instance may have, all its memories summed. A growth past it is refused to the
     /// guest; when the guest fails on that, the class is `memory`.
     pub memory: u64,
-    /// Elements of all tables of an instance, summed.
+    /// Elements of all tables of an instance, summed. One table has at most 100,000, whatever is said here.
     pub table_elements: u64,
     /// CPU time of one call. Time that the guest waits in a hostcall is not counted. Precise to about two
     /// milliseconds.
     pub cpu: Duration,
     /// Wall-clock time of one call, waiting included.
     pub wall: Duration,
-    /// Both of the above for making an instance: instantiation and the configure phase.
+    /// Both of the above for making an instance, instantiation and configure phase together. With fresh instances every
+    /// exchange may take it, besides the call's own.
     pub startup: Duration,
-    /// Hostcalls in one call of the guest.
+    /// Hostcalls in one call of the guest. Those of WASI itself, such as reading a clock, are bounded by the deadlines.
     pub hostcalls: u32,
-    /// Bytes the guest may hand to the host in one hostcall.
+    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`.
     pub hostcall_bytes: usize,
-    /// Bytes of header names and values that one call of the guest may add to a message.
+    /// Bytes that one call of the guest may bring into a message: header names and values, method, target, authority.
     pub header_bytes: usize,
-    /// Bytes of the body of a local response.
+    /// Bytes of the bodies of local responses that one call makes, summed.
     pub response_body: usize,
-    /// Bytes of log messages of one call. What comes after is dropped and counted.
+    /// Bytes of log messages of one call, 32 for each message besides its text. What comes after is dropped and counted.
     pub log_bytes: usize,
-    /// Instances at work at one moment.
+    /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
+    /// complete phase is held until the response body has ended.
     pub concurrency: u32,
     /// Exchanges that may wait for one of them. One more fails with the class `saturated`.
     pub queue: u32,
@@ -67,6 +69,8 @@ pub(crate) struct MemoryLimiter {
     elements: u64,
     elements_limit: u64,
     denied: Option<String>,
+    /// What the latest growth added, should it fail after it was admitted.
+    latest: (u64, u64),
 }
 
 impl MemoryLimiter {
@@ -77,12 +81,20 @@ impl MemoryLimiter {
             elements: 0,
             elements_limit: limits.table_elements,
             denied: None,
+            latest: (0, 0),
         }
     }
 
     /// Bytes of linear memory the instance has now.
     pub(crate) fn memory(&self) -> u64 {
         self.memory
+    }
+
+    /// The latest growth did not happen after all.
+    fn take_back(&mut self) {
+        let (memory, elements) = std::mem::take(&mut self.latest);
+        self.memory -= memory;
+        self.elements -= elements;
     }
 
     /// The growth that was refused since the last call of this, if one was.
@@ -99,8 +111,14 @@ impl ResourceLimiter for MemoryLimiter {
                 Some(format!("wants {wanted} bytes of memory, `limits.memory` is {} bytes", self.memory_limit));
             return Ok(false);
         }
+        self.latest = (wanted - self.memory, 0);
         self.memory = wanted;
         Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.take_back();
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -110,7 +128,13 @@ impl ResourceLimiter for MemoryLimiter {
                 Some(format!("wants {wanted} table elements, `limits.table_elements` is {}", self.elements_limit));
             return Ok(false);
         }
+        self.latest = (0, wanted - self.elements);
         self.elements = wanted;
         Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        self.take_back();
+        Ok(())
     }
 }

@@ -29,7 +29,7 @@ struct Inner {
     engine: PluginEngine,
     code: Code,
     phases: Phases,
-    pool: Pool,
+    pool: Arc<Pool>,
     policy: FailurePolicy,
     priority: i32,
     counters: Counters,
@@ -109,6 +109,10 @@ impl Plugin {
         }
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn shared_name(&self) -> &Arc<str> {
         &self.0.context.name
     }
@@ -156,10 +160,20 @@ impl Plugin {
 }
 
 impl Inner {
+    /// Makes an instance. When the engine is full, an idle one makes room.
     async fn start_instance(&self) -> Result<Instance, Startup> {
-        match &self.code {
-            Code::Loaded { pre, .. } => Instance::start(&self.engine.0.wasm, &self.context, &**pre).await,
-            Code::Absent(reason) => Err(Startup::Failed(Failure::new(FailureClass::NotLoaded, reason.clone()))),
+        let pre = match &self.code {
+            Code::Loaded { pre, .. } => &**pre,
+            Code::Absent(reason) => {
+                return Err(Startup::Failed(Failure::new(FailureClass::NotLoaded, reason.as_str())));
+            }
+        };
+        loop {
+            match Instance::start(&self.engine.0.wasm, &self.context, pre).await {
+                Err(Startup::Failed(failure))
+                    if failure.class == FailureClass::Saturated && self.engine.0.evict_idle() => {}
+                started => return started,
+            }
         }
     }
 }
@@ -185,7 +199,9 @@ impl Seat {
     /// Returns an instance whose last call returned cleanly.
     pub(crate) fn give_back(self) {
         let Self { instance, plugin, permit } = self;
-        plugin.0.pool.put(instance);
+        if instance.holds_nothing() {
+            plugin.0.pool.put(instance);
+        }
         drop(permit);
     }
 }
@@ -204,10 +220,19 @@ pub struct PluginBuilder {
     priority: i32,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Origin {
     Bytes(Bytes),
     File(PathBuf),
+}
+
+impl Origin {
+    fn read(self) -> Result<Source> {
+        match self {
+            Self::Bytes(bytes) => Ok(Source::new(bytes)),
+            Self::File(path) => std::fs::read(&path).map(Source::new).map_err(|source| Error::File { path, source }),
+        }
+    }
 }
 
 impl PluginBuilder {
@@ -266,9 +291,10 @@ impl PluginBuilder {
     /// goes on to its end.
     pub async fn load(self, engine: &PluginEngine) -> Result<Plugin> {
         let (compiled, pre, digest) = {
-            let source = self.read()?;
+            let origin = self.source.clone().ok_or_else(|| Error::NoCode { plugin: self.name.clone() })?;
             let engine = engine.clone();
             let compiled = tokio::task::spawn_blocking(move || {
+                let source = origin.read()?;
                 let compiled = engine.0.compiler.compile(&source)?;
                 let pre = compiled.link()?;
                 Ok((compiled, pre, source.digest))
@@ -293,18 +319,9 @@ impl PluginBuilder {
         Plugin(Arc::new(self.assemble(engine, Code::Absent(reason.into()), phases)))
     }
 
-    fn read(&self) -> Result<Source> {
-        match &self.source {
-            None => Err(Error::NoCode { plugin: self.name.clone() }),
-            Some(Origin::Bytes(bytes)) => Ok(Source::new(bytes.clone())),
-            Some(Origin::File(path)) => {
-                std::fs::read(path).map(Source::new).map_err(|source| Error::File { path: path.clone(), source })
-            }
-        }
-    }
-
     fn assemble(self, engine: &PluginEngine, code: Code, phases: Phases) -> Inner {
-        let pool = Pool::new(&self.pool, &self.limits);
+        let pool = Arc::new(Pool::new(&self.pool, &self.limits));
+        engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name);
         let context = PluginContext {
             name: self.name.into(),

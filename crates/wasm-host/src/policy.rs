@@ -20,9 +20,9 @@ pub enum FailureClass {
     Saturated,
     /// The guest passed a bound on hostcalls.
     Hostcall,
-    /// The guest answered something that is not an HTTP message, or more than its limit.
+    /// The guest answered something that is not an HTTP message. The native ABI refuses such edits when they are made.
     InvalidOutput,
-    /// A body is larger than the plugin's bound.
+    /// A body is larger than the plugin's bound. No phase of today's ABIs reads bodies.
     BodyTooLarge,
     /// The plugin has no code to run.
     NotLoaded,
@@ -78,6 +78,9 @@ impl fmt::Display for FailureClass {
     }
 }
 
+/// Bytes of a failure's message that are kept.
+const MESSAGE_BYTES: usize = 1024;
+
 /// One failed call of a plugin.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{class}: {message}")]
@@ -89,12 +92,19 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A failure whose message, which may be a guest's, is cut at [`MESSAGE_BYTES`].
     pub(crate) fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+            message.push('…');
+        }
+        Self { class, message }
     }
 }
 
-/// What the chain does when a plugin fails.
+/// What the chain does when a plugin fails in the request or the response phase. In the error phase a plugin that fails
+/// has no answer, and in the complete phase nothing is left to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureAction {
@@ -102,10 +112,11 @@ pub enum FailureAction {
     Closed(Option<StatusCode>),
     /// Go on as if the plugin were not in the chain. Its edits of the failed call are undone.
     Open,
-    /// Like `Open`, and the message carries this header with `plugin;class` as its value.
+    /// Like `Open`, and the message that goes on, the request to the upstream or the response to the client, carries this
+    /// header with `plugin;class` as its value.
     OpenTag(HeaderName),
     /// In the request phase: undo the edits and call once more on a fresh instance; a second failure is closed.
-    /// In other phases: closed.
+    /// In the response phase: closed.
     RetryFresh,
 }
 

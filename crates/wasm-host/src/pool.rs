@@ -107,9 +107,10 @@ impl Pool {
         let own = own_index();
         for distance in 0..self.idle.len() {
             let shard = self.idle.get((own + distance) % self.idle.len())?;
-            let instance =
-                if distance == 0 { shard.lock().pop() } else { shard.try_lock().and_then(|mut idle| idle.pop()) };
-            if let Some(instance) = instance {
+            loop {
+                let instance =
+                    if distance == 0 { shard.lock().pop() } else { shard.try_lock().and_then(|mut idle| idle.pop()) };
+                let Some(instance) = instance else { break };
                 self.idle_count.fetch_sub(1, Relaxed);
                 if self.reuse.as_ref().is_some_and(|reuse| fits(&instance, reuse)) {
                     return Some(instance);
@@ -117,6 +118,15 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// Drops an instance at rest. Whether there was one.
+    pub(crate) fn drop_one(&self) -> bool {
+        let dropped = self.idle.iter().any(|shard| shard.lock().pop().is_some());
+        if dropped {
+            self.idle_count.fetch_sub(1, Relaxed);
+        }
+        dropped
     }
 
     /// Keeps an instance that returned cleanly, or drops it.
@@ -130,8 +140,19 @@ impl Pool {
             return;
         }
         if let Some(shard) = self.idle.get(own_index() % self.idle.len().max(1)) {
-            shard.lock().push(instance);
+            let mut idle = shard.lock();
+            idle.push(instance);
+            // The oldest rest at the bottom, where nobody takes them from.
+            while idle.first().is_some_and(|oldest| !fits(oldest, reuse)) {
+                drop(idle.remove(0));
+                self.idle_count.fetch_sub(1, Relaxed);
+            }
         }
+    }
+
+    /// How many instances are at rest, in about: others come and go meanwhile.
+    pub(crate) fn idle_count(&self) -> usize {
+        self.idle_count.load(Relaxed)
     }
 
     /// How many instances are at work.

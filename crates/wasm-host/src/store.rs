@@ -9,7 +9,9 @@ use std::{
 };
 
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
 
+use self::host::HOST_RESOURCES;
 pub(crate) use self::host::{HostState, HostStop, PluginContext};
 use crate::{
     Failure, FailureClass,
@@ -44,6 +46,7 @@ impl Instance {
         let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(&meter)));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
+        store.set_max_component_handles(HOST_RESOURCES);
         store.epoch_deadline_callback(|store| {
             store.data().meter.check()?;
             Ok(UpdateDeadline::Yield(1))
@@ -55,13 +58,18 @@ impl Instance {
         let guest = meter.drive(pre.instantiate(&mut store)).await;
         let guest = match guest {
             Ok(Ok(guest)) => guest,
-            Ok(Err(error)) => return Err(Startup::Failed(classify(&error, store.data_mut()))),
+            Ok(Err(error)) => {
+                let failure = classify(&error, store.data_mut());
+                store.data_mut().end_call(Phase::Configure);
+                return Err(Startup::Failed(failure));
+            }
             Err(overrun) => return Err(Startup::Failed(overrun.into())),
         };
         let mut instance = Self { store, guest, meter, created: Instant::now(), uses: 0 };
         if pre.phases().configure {
+            let left = startup.saturating_sub(instance.elapsed());
             let configured =
-                instance.call_within((startup, startup), Phase::Configure, |guest, store| guest.configure(store)).await;
+                instance.call_within((left, left), Phase::Configure, |guest, store| guest.configure(store)).await;
             match configured {
                 Ok(()) => {}
                 Err(failure) if failure.class == FailureClass::GuestError => {
@@ -70,6 +78,7 @@ impl Instance {
                 Err(failure) => return Err(Startup::Failed(failure)),
             }
         }
+        instance.uses = 0;
         Ok(instance)
     }
 
@@ -109,13 +118,18 @@ impl Instance {
             }
             Err(overrun) => Err(overrun.into()),
         };
-        state.end_call(phase, outcome.is_err());
+        state.end_call(phase);
         outcome
     }
 
     /// How long the last call took, or has taken.
     pub(crate) fn elapsed(&self) -> Duration {
         self.meter.elapsed()
+    }
+
+    /// Whether the guest holds nothing of the host that no limit of memory counts.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.store.data().responses_held == 0
     }
 
     /// Bytes of linear memory the instance has now.
@@ -148,7 +162,14 @@ fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
     if let Some(denied) = state.limiter.take_denied() {
         return Failure::new(FailureClass::Memory, denied);
     }
-    Failure::new(FailureClass::Trap, describe_trap(error, state))
+    if error.is::<Trap>() || error.is::<I32Exit>() {
+        return Failure::new(FailureClass::Trap, describe_trap(error, state));
+    }
+    // What passed between guest and host was refused: too much of it, too many handles, not of its type.
+    let bytes = state.plugin.limits.hostcall_bytes;
+    let cause = error.root_cause();
+    let message = format!("a hostcall failed: {cause} (one may hand over `limits.hostcall_bytes`, {bytes} bytes)");
+    Failure::new(FailureClass::Hostcall, message)
 }
 
 /// What an operator needs to find the fault: the trap, where it was, and the guest's last words.

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let engine = PluginEngine::builder().build()?;
     let plugin = Plugin::builder("inject")
         .file(file)
-        .config(json!({ "request": { "set": { "x-client": "embed-tower-client" } } }))
+        .config(json!({ "request": [{ "op": "set", "header": "x-client", "value": "embed-tower-client" }] }))
         .load(&engine)
         .await?;
 

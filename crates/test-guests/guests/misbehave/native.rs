@@ -46,6 +46,8 @@ impl OnRequest for Misbehave {
                     kept.push(LocalResponse::new(200)?.header("x-pad", vec![b'x'; 1024])?);
                 }
             }
+            "hoard" => std::mem::forget(LocalResponse::new(200)?.body(vec![b'x'; 1 << 10])?),
+            "handover" => request.set_header("x-big", vec![b'x'; 8 << 20])?,
             "log" => {
                 for number in 0..1000 {
                     log::info(&format!("{number} {}", "x".repeat(100)));

@@ -5,7 +5,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, StreamBody};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use wasm_host::{Body, Plugin};
+use wasm_host::{Body, ExchangeFacts, Plugin};
 use wasm_host_hyper::{PluginBody, PluginLayer};
 
 use crate::common::{chain, engine};
@@ -55,4 +55,25 @@ async fn tells_that_the_upstream_broke_off() {
     let response = respond("broke", vec![Ok("abc"), Err(io::Error::other("gone"))]).await;
     assert!(response.into_body().collect().await.is_err());
     assert_eq!(noted("broke").await, " ended: Some(200), 3 bytes, finished false");
+}
+
+#[tokio::test]
+async fn tells_that_the_client_left_before_a_response() {
+    let plugin = Plugin::builder("early").file(test_guests::NATIVE_NOTE_COMPLETION);
+    let inner = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+    let service = ServiceBuilder::new().layer(PluginLayer::new(chain(plugin).await)).service(inner);
+    let facts = ExchangeFacts { id: "e-1".into(), ..ExchangeFacts::default() };
+    let mut response =
+        Box::pin(service.oneshot(Request::builder().extension(facts).body(Empty::<Bytes>::new()).unwrap()));
+    assert!(poll_once(&mut response).await.is_none());
+    drop(response);
+    assert_eq!(noted("early").await, "e-1 ended: None, 0 bytes, finished false");
+}
+
+async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut *future).poll(cx) {
+        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+        std::task::Poll::Pending => std::task::Poll::Ready(None),
+    })
+    .await
 }

@@ -64,6 +64,9 @@ impl LogSink for TracingLog {
     }
 }
 
+/// What a message costs besides its text: a flood of empty ones is a flood.
+const RECORD_BYTES: usize = 32;
+
 /// Bytes of messages that one call may still log.
 #[derive(Debug)]
 pub(crate) struct LogBudget {
@@ -78,7 +81,7 @@ impl LogBudget {
 
     /// Whether a message of this size is to be logged. What is not is counted.
     pub(crate) fn admits(&mut self, bytes: usize) -> bool {
-        match self.left.checked_sub(bytes) {
+        match self.left.checked_sub(bytes.saturating_add(RECORD_BYTES)) {
             Some(left) => {
                 self.left = left;
                 true
@@ -141,9 +144,9 @@ mod tests {
 
     #[test]
     fn budget_counts_what_it_drops() {
-        let mut budget = LogBudget::new(5);
+        let mut budget = LogBudget::new(5 + RECORD_BYTES);
         assert!(budget.admits(5));
-        assert!(!budget.admits(1));
+        assert!(!budget.admits(0));
         assert!(!budget.admits(100));
         assert_eq!(budget.dropped(), 2);
     }

@@ -27,7 +27,7 @@ pub(crate) enum EditError {
     TooLarge,
 }
 
-/// Bytes of headers that a call may still add.
+/// Bytes that the edits of a call may still bring into a message.
 #[derive(Debug)]
 pub(crate) struct EditBudget(pub(crate) usize);
 
@@ -96,12 +96,20 @@ fn is_host_managed(name: &HeaderName) -> bool {
         || matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }
 
-pub(crate) fn set_method(request: &mut RequestParts, method: &str) -> Result<(), EditError> {
-    request.method = Method::from_bytes(method.as_bytes()).map_err(|_| EditError::InvalidMethod(method.to_owned()))?;
+/// Sets the method. `CONNECT` is not one a request can be changed to: it has another form of target.
+pub(crate) fn set_method(request: &mut RequestParts, budget: &mut EditBudget, method: &str) -> Result<(), EditError> {
+    budget.spend(method.len())?;
+    let parsed = Method::from_bytes(method.as_bytes()).ok().filter(|method| method != Method::CONNECT);
+    request.method = parsed.ok_or_else(|| EditError::InvalidMethod(method.to_owned()))?;
     Ok(())
 }
 
-pub(crate) fn set_path_with_query(request: &mut RequestParts, target: &str) -> Result<(), EditError> {
+pub(crate) fn set_path_with_query(
+    request: &mut RequestParts,
+    budget: &mut EditBudget,
+    target: &str,
+) -> Result<(), EditError> {
+    budget.spend(target.len())?;
     let invalid = || EditError::InvalidPath(target.to_owned());
     if !target.starts_with('/') || target.contains('#') {
         return Err(invalid());
@@ -113,10 +121,12 @@ pub(crate) fn set_path_with_query(request: &mut RequestParts, target: &str) -> R
 }
 
 /// Sets whom the request is for, wherever the message says so: in its target, in its host header.
-pub(crate) fn set_authority(request: &mut RequestParts, text: &str) -> Result<(), EditError> {
+pub(crate) fn set_authority(request: &mut RequestParts, budget: &mut EditBudget, text: &str) -> Result<(), EditError> {
+    budget.spend(text.len())?;
     let invalid = || EditError::InvalidAuthority(text.to_owned());
     let authority = Authority::try_from(text).map_err(|_| invalid())?;
-    if authority.host().is_empty() || text.contains('@') {
+    let has_bad_port = authority.as_str().len() > authority.host().len() && authority.port_u16().is_none();
+    if authority.host().is_empty() || text.contains('@') || has_bad_port {
         return Err(invalid());
     }
     let value = HeaderValue::from_str(text).map_err(|_| invalid())?;
@@ -132,9 +142,9 @@ pub(crate) fn set_authority(request: &mut RequestParts, text: &str) -> Result<()
     Ok(())
 }
 
-/// A status that may end an exchange: 200 to 599.
+/// Sets a status that may end an exchange: 200 to 599. A switch of protocols, which is under way, stays one.
 pub(crate) fn set_status(to: &mut StatusCode, status: u16) -> Result<(), EditError> {
-    if !(200..600).contains(&status) {
+    if !(200..600).contains(&status) || to.is_informational() {
         return Err(EditError::InvalidStatus(status));
     }
     *to = StatusCode::from_u16(status).map_err(|_| EditError::InvalidStatus(status))?;
@@ -178,11 +188,15 @@ mod tests {
         assert_eq!(headers.set("a b", b"x"), Err(EditError::InvalidName("a b".into())));
         assert_eq!(headers.set("", b"x"), Err(EditError::InvalidName(String::new())));
         assert_eq!(headers.append("a", b"x\r\nb: y"), Err(EditError::InvalidValue("a".into())));
-        let mut request = parts("/");
-        assert!(set_path_with_query(&mut request, "/a b").is_err());
-        assert!(set_path_with_query(&mut request, "http://elsewhere/").is_err());
-        assert!(set_authority(&mut request, "user@host").is_err());
-        assert!(set_method(&mut request, "GET /").is_err());
+        let (mut request, mut budget) = (parts("/"), EditBudget(1000));
+        assert!(set_path_with_query(&mut request, &mut budget, "/a b").is_err());
+        assert!(set_path_with_query(&mut request, &mut budget, "http://elsewhere/").is_err());
+        assert!(set_authority(&mut request, &mut budget, "user@host").is_err());
+        assert!(set_authority(&mut request, &mut budget, "host:99999").is_err());
+        assert!(set_authority(&mut request, &mut budget, "[::1]:80").is_ok());
+        assert!(set_method(&mut request, &mut budget, "GET /").is_err());
+        assert!(set_method(&mut request, &mut budget, "CONNECT").is_err());
+        assert_eq!(set_method(&mut request, &mut EditBudget(3), "LONG"), Err(EditError::TooLarge));
         assert_eq!(request.uri, "/");
     }
 
@@ -198,11 +212,11 @@ mod tests {
     #[test]
     fn authority_replaces_target_and_host() {
         let mut http1 = parts("/x");
-        set_authority(&mut http1, "new.example:81").unwrap();
+        set_authority(&mut http1, &mut EditBudget(100), "new.example:81").unwrap();
         assert_eq!(http1.headers["host"], "new.example:81");
         assert_eq!(http1.uri, "/x");
         let mut http2 = parts("https://old.example/x");
-        set_authority(&mut http2, "new.example").unwrap();
+        set_authority(&mut http2, &mut EditBudget(100), "new.example").unwrap();
         assert_eq!(http2.uri, "https://new.example/x");
         assert_eq!(http2.headers["host"], "new.example");
     }

@@ -47,7 +47,7 @@ impl Default for ExchangeFacts {
 /// Everything of one exchange that a guest may reach. It moves into the store for a call, and back out.
 #[derive(Debug)]
 pub(crate) struct ExchangeState {
-    pub(crate) facts: ExchangeFacts,
+    pub(crate) facts: Arc<ExchangeFacts>,
     pub(crate) request: RequestParts,
     pub(crate) response: ResponseParts,
     pub(crate) phase: Phase,
@@ -57,6 +57,8 @@ pub(crate) struct ExchangeState {
     property_bytes: usize,
     undo: Undo,
     upstream_before: Option<Arc<str>>,
+    /// Properties that this call has set, each with the value it had before the call.
+    properties_before: Vec<(Box<str>, Option<Box<[u8]>>)>,
 }
 
 /// A phase of an exchange.
@@ -107,7 +109,7 @@ pub(crate) enum PropertyError {
 }
 
 impl ExchangeState {
-    pub(crate) fn new(facts: ExchangeFacts) -> Self {
+    pub(crate) fn new(facts: Arc<ExchangeFacts>) -> Self {
         Self {
             facts,
             request: http::Request::new(()).into_parts().0,
@@ -119,6 +121,7 @@ impl ExchangeState {
             property_bytes: 0,
             undo: Undo::Unwanted,
             upstream_before: None,
+            properties_before: Vec::new(),
         }
     }
 
@@ -127,6 +130,7 @@ impl ExchangeState {
         self.phase = phase;
         self.edits = EditBudget(header_bytes);
         self.upstream_before.clone_from(&self.upstream);
+        self.properties_before.clear();
         self.undo = if undo_wanted { Undo::Untouched } else { Undo::Unwanted };
     }
 
@@ -148,7 +152,10 @@ impl ExchangeState {
 
     /// Undoes the edits and the choices of the failed call.
     pub(crate) fn roll_back(&mut self) {
-        self.upstream = self.upstream_before.take();
+        self.upstream.clone_from(&self.upstream_before);
+        for (name, before) in std::mem::take(&mut self.properties_before) {
+            self.put_property(&name, before);
+        }
         match std::mem::replace(&mut self.undo, Undo::Unwanted) {
             Undo::Request(request) => self.request = *request,
             Undo::Response(response) => self.response = *response,
@@ -169,9 +176,24 @@ impl ExchangeState {
         if bytes > PROPERTY_BYTES {
             return Err(PropertyError::TooLarge);
         }
-        self.property_bytes = bytes;
-        self.properties.insert(name.into(), value.into());
+        let before = self.put_property(name, Some(value.into()));
+        let is_first = self.properties_before.iter().all(|(known, _)| **known != *name);
+        if is_first && !matches!(self.undo, Undo::Unwanted) {
+            self.properties_before.push((name.into(), before));
+        }
         Ok(())
+    }
+
+    /// Sets or removes a property, and gives the value it had.
+    fn put_property(&mut self, name: &str, value: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
+        let size = |value: &[u8]| name.len() + value.len();
+        let added = value.as_deref().map_or(0, size);
+        let before = match value {
+            Some(value) => self.properties.insert(name.into(), value),
+            None => self.properties.remove(name),
+        };
+        self.property_bytes = self.property_bytes + added - before.as_deref().map_or(0, size);
+        before
     }
 }
 
@@ -181,7 +203,7 @@ mod tests {
 
     #[test]
     fn properties_are_bounded_in_sum() {
-        let mut state = ExchangeState::new(ExchangeFacts::default());
+        let mut state = ExchangeState::new(Arc::default());
         let half = vec![0; PROPERTY_BYTES / 2];
         assert_eq!(state.set_property("a", &half), Ok(()));
         assert_eq!(state.set_property("b", &half), Err(PropertyError::TooLarge));
@@ -189,5 +211,19 @@ mod tests {
         assert_eq!(state.set_property("b", &half), Ok(()));
         assert_eq!(state.set_property("", b""), Err(PropertyError::InvalidName));
         assert_eq!(state.property("a"), Some(&b"small"[..]));
+    }
+
+    #[test]
+    fn a_failed_call_leaves_no_properties() {
+        let mut state = ExchangeState::new(Arc::default());
+        state.begin_call(Phase::Request, 0, true);
+        assert_eq!(state.set_property("a", b"kept"), Ok(()));
+        state.begin_call(Phase::Request, 0, true);
+        for (name, value) in [("a", "1"), ("a", "2"), ("b", "3")] {
+            assert_eq!(state.set_property(name, value.as_bytes()), Ok(()));
+        }
+        state.roll_back();
+        assert_eq!((state.property("a"), state.property("b")), (Some(&b"kept"[..]), None));
+        assert_eq!(state.property_bytes, 5);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Handles to host resources that an instance may hold at once.
-const HOST_RESOURCES: usize = 1024;
+pub(super) const HOST_RESOURCES: usize = 1024;
 /// Random bytes a guest may ask for at once.
 const RANDOM_BYTES: u64 = 64 << 10;
 
@@ -36,6 +36,8 @@ pub(crate) struct HostState {
     pub(crate) limiter: MemoryLimiter,
     pub(crate) table: ResourceTable,
     pub(crate) response_bytes_left: usize,
+    /// Local responses that the guest has made and not given back.
+    pub(crate) responses_held: usize,
     hostcalls_left: u32,
     log: LogBudget,
     stdout: GuestOutput,
@@ -78,6 +80,7 @@ impl HostState {
             limiter: MemoryLimiter::new(&plugin.limits),
             table,
             response_bytes_left: 0,
+            responses_held: 0,
             hostcalls_left: 0,
             log: LogBudget::new(0),
             stdout,
@@ -99,16 +102,17 @@ impl HostState {
     }
 
     /// Logs what the guest wrote to its standard streams, and that it was cut short when it was.
-    pub(super) fn end_call(&mut self, phase: Phase, failed: bool) {
-        for (output, context, level) in
-            [(&self.stdout, "stdout", LogLevel::Info), (&self.stderr, "stderr", LogLevel::Warn)]
-        {
-            let written =
-                if failed && context == "stderr" { std::mem::take(&mut self.last_words) } else { output.take() };
-            if !written.is_empty() {
-                for line in String::from_utf8_lossy(&written).lines() {
-                    emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, line);
-                }
+    pub(super) fn end_call(&mut self, phase: Phase) {
+        let last_words = std::mem::take(&mut self.last_words);
+        let written = [
+            (self.stdout.take(), "stdout", LogLevel::Info),
+            (last_words, "stderr", LogLevel::Warn),
+            (self.stderr.take(), "stderr", LogLevel::Warn),
+        ];
+        for (bytes, context, level) in written.into_iter().filter(|(bytes, ..)| !bytes.is_empty()) {
+            let text = String::from_utf8_lossy(&bytes);
+            for line in self.plugin.config.redact(&text).lines() {
+                emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, line);
             }
         }
         let dropped = self.log.dropped();

@@ -119,6 +119,14 @@ async fn refuses_a_huge_local_response() {
 }
 
 #[tokio::test]
+async fn refuses_a_huge_handover() {
+    let patient = Limits { cpu: Duration::from_secs(5), wall: Duration::from_secs(9), ..limits() };
+    let (failure, status) = failure(&misbehaving(patient).await, "handover").await;
+    assert_eq!((failure.class, status), (FailureClass::Hostcall, 500));
+    assert!(failure.message.ends_with("(one may hand over `limits.hostcall_bytes`, 4194304 bytes)"), "{failure}");
+}
+
+#[tokio::test]
 async fn bounds_what_local_responses_hold() {
     let (failure, _) = failure(
         &misbehaving(Limits { cpu: Duration::from_secs(5), wall: Duration::from_secs(9), ..limits() }).await,
@@ -173,12 +181,24 @@ async fn a_computing_guest_lets_others_in() {
 
 #[tokio::test]
 async fn memory_does_not_creep_over_ten_thousand_failures() {
-    let plugin = misbehaving(Limits { hostcalls: 50, log_bytes: 100, ..limits() }).await;
-    let kinds = ["trap", "panic", "hostcalls", "response", "error", "stack", "log"];
+    let tight = Limits {
+        cpu: Duration::from_millis(5),
+        wall: Duration::from_millis(10),
+        memory: 4 << 20,
+        hostcalls: 50,
+        log_bytes: 100,
+        ..Limits::default()
+    };
+    let plugin = misbehaving(tight).await;
+    let quick = ["trap", "panic", "hostcalls", "memory", "handover", "error", "stack", "log", "responses"];
     let round = async |requests: usize| {
         for number in 0..requests {
             let mut exchange = open([plugin.clone()]);
-            let what = kinds[number % kinds.len()];
+            let what = match number % 100 {
+                0 => "loop",
+                50 => "sleep",
+                _ => quick[number % quick.len()],
+            };
             drop(exchange.on_request(request(&[("x-do", what)])).await);
             exchange.finish();
         }

@@ -75,6 +75,21 @@ async fn a_plugin_that_could_not_be_loaded_fails_by_its_policy() {
 }
 
 #[tokio::test]
+async fn a_bypassed_plugin_undoes_nothing_of_another() {
+    let absent = Plugin::builder("gone")
+        .on_failure(FailurePolicy::always(FailureAction::Open))
+        .absent(engine(), "the file is missing");
+    let edit = Plugin::builder("edit")
+        .file(guest::NATIVE_EDIT)
+        .on_failure(FailurePolicy::always(FailureAction::Open))
+        .load(engine())
+        .await
+        .unwrap();
+    let mut exchange = open([edit, absent]);
+    assert_eq!(passed(exchange.on_request(request(&[])).await).headers()["x-set"], "one");
+}
+
+#[tokio::test]
 async fn inspects_any_file() {
     let inspection = engine().inspect(&read(guest::NATIVE_EDIT)).unwrap();
     assert_eq!((inspection.kind, inspection.abi, inspection.componentized), ("component", Some("native"), false));

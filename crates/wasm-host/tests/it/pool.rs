@@ -39,12 +39,11 @@ async fn an_instance_is_free_once_its_last_phase_is_over() {
 #[tokio::test]
 async fn an_instance_serves_as_often_as_allowed() {
     let plugin = reusing(NATIVE_COUNT, Reuse { max_uses: Some(3), ..Reuse::default() }, Limits::default()).await;
-    // The first use of an instance is its configure phase.
     let mut served = Vec::new();
     for _ in 0..5 {
         served.push(count(&plugin).await);
     }
-    assert_eq!(served, ["1", "2", "1", "2", "1"]);
+    assert_eq!(served, ["1", "2", "3", "1", "2"]);
 }
 
 #[tokio::test]
@@ -64,6 +63,16 @@ async fn a_failed_instance_is_not_kept() {
     let plugin = reusing(NATIVE_MISBEHAVE, Reuse::default(), Limits::default()).await;
     assert_eq!(plugin.stats().idle, 1, "the one that was configured on load");
     assert_eq!(status(&plugin, &[("x-do", "trap")]).await, 500);
+    assert_eq!(plugin.stats().idle, 0);
+}
+
+#[tokio::test]
+async fn an_instance_that_hoards_what_is_the_hosts_is_not_kept() {
+    let plugin = reusing(NATIVE_MISBEHAVE, Reuse::default(), Limits::default()).await;
+    assert_eq!(status(&plugin, &[("x-do", "hoard")]).await, 0);
+    let mut exchange = open([plugin.clone()]);
+    passed(exchange.on_request(request(&[("x-do", "hoard")])).await);
+    exchange.on_response(response(200)).await;
     assert_eq!(plugin.stats().idle, 0);
 }
 
@@ -125,6 +134,20 @@ async fn waiting_ends_with_the_wall_clock() {
     let mut waits = open([plugin.clone()]);
     assert_eq!(answered(waits.on_request(request(&[])).await).status(), 503);
     assert_eq!(waits.failures()[0].to_string(), "saturated: no instance was free within 30ms");
+}
+
+#[tokio::test]
+async fn an_idle_instance_makes_room_for_a_busy_one() {
+    let engine = wasm_host::PluginEngine::builder().max_instances(2).build().unwrap();
+    let kept = PoolPolicy::Reuse(Reuse::default());
+    let mut plugins = Vec::new();
+    for _ in 0..3 {
+        plugins.push(plugin(NATIVE_COUNT).pool(kept.clone()).load(&engine).await.unwrap());
+    }
+    for plugin in &plugins {
+        assert_eq!(status(plugin, &[]).await, 200);
+    }
+    assert_eq!(plugins.iter().map(|plugin| plugin.stats().idle).sum::<u64>(), 2);
 }
 
 #[tokio::test]

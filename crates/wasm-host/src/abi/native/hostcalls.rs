@@ -50,6 +50,13 @@ impl HostState {
         Ok(Headers { map: &mut response.headers, budget })
     }
 
+    /// Takes a local response back from the guest.
+    pub(super) fn take_local_response(&mut self, response: Resource<LocalResponse>) -> Result<LocalResponse> {
+        let response = self.table.delete(response)?;
+        self.responses_held -= 1;
+        Ok(response)
+    }
+
     fn edit_local<T>(
         &mut self,
         response: &Resource<LocalResponse>,
@@ -71,7 +78,8 @@ impl types::HostRequest for HostState {
     }
 
     fn set_method(&mut self, _: Resource<RequestHandle>, method: String) -> Edit {
-        Ok(message::set_method(self.exchange()?.edit_request().0, &method).map_err(Into::into))
+        let (request, budget) = self.exchange()?.edit_request();
+        Ok(message::set_method(request, budget, &method).map_err(Into::into))
     }
 
     fn scheme(&mut self, _: Resource<RequestHandle>) -> Result<Option<String>> {
@@ -85,7 +93,8 @@ impl types::HostRequest for HostState {
     }
 
     fn set_authority(&mut self, _: Resource<RequestHandle>, authority: String) -> Edit {
-        Ok(message::set_authority(self.exchange()?.edit_request().0, &authority).map_err(Into::into))
+        let (request, budget) = self.exchange()?.edit_request();
+        Ok(message::set_authority(request, budget, &authority).map_err(Into::into))
     }
 
     fn path(&mut self, _: Resource<RequestHandle>) -> Result<String> {
@@ -102,7 +111,8 @@ impl types::HostRequest for HostState {
     }
 
     fn set_path_with_query(&mut self, _: Resource<RequestHandle>, target: String) -> Edit {
-        Ok(message::set_path_with_query(self.exchange()?.edit_request().0, &target).map_err(Into::into))
+        let (request, budget) = self.exchange()?.edit_request();
+        Ok(message::set_path_with_query(request, budget, &target).map_err(Into::into))
     }
 
     fn header(&mut self, _: Resource<RequestHandle>, name: String) -> Result<Option<Vec<u8>>> {
@@ -176,7 +186,11 @@ impl types::HostLocalResponse for HostState {
     fn new(&mut self, status: u16) -> Edit<Resource<LocalResponse>> {
         self.count_hostcall()?;
         match LocalResponse::new(status) {
-            Ok(response) => Ok(Ok(self.table.push(response)?)),
+            Ok(response) => {
+                let response = self.table.push(response)?;
+                self.responses_held += 1;
+                Ok(Ok(response))
+            }
             Err(error) => Ok(Err(error.into())),
         }
     }
@@ -200,7 +214,7 @@ impl types::HostLocalResponse for HostState {
     }
 
     fn drop(&mut self, response: Resource<LocalResponse>) -> Result<()> {
-        self.table.delete(response)?;
+        self.take_local_response(response)?;
         Ok(())
     }
 }
@@ -244,13 +258,12 @@ impl properties::Host for HostState {
 impl upstream::Host for HostState {
     fn choose(&mut self, service: String) -> Result<Result<(), UpstreamError>> {
         let granted = self.plugin.grants.upstreams.contains(&service);
-        let plugin = std::sync::Arc::clone(&self.plugin);
         let exchange = self.exchange()?;
         if exchange.phase != Phase::Request {
             return Ok(Err(UpstreamError::TooLate));
         }
         if !granted {
-            tracing::warn!(plugin = &*plugin.name, service, "denied: `grants.upstreams` does not name this service");
+            self.log(LogLevel::Warn, "host", &format!("`grants.upstreams` does not name the service `{service}`"));
             return Ok(Err(UpstreamError::Denied));
         }
         let Some(known) = exchange.facts.services.iter().find(|known| ***known == *service) else {

@@ -16,7 +16,7 @@ use crate::{
     compile::CompiledCode,
     error::one_line,
     exchange::{Summary, UpstreamFailure},
-    message::{Action, LocalResponse},
+    message::Action,
     store::HostState,
 };
 
@@ -213,8 +213,7 @@ fn action_of(
     match action.map_err(GuestError::Declared)? {
         WitAction::Continue => Ok(Action::Continue),
         WitAction::Respond(response) => {
-            let response: LocalResponse =
-                store.data_mut().table.delete(response).map_err(|error| GuestError::Wasm(error.into()))?;
+            let response = store.data_mut().take_local_response(response)?;
             Ok(Action::Respond(Box::new(response)))
         }
     }
