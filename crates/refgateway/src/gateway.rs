@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     headers::forwarded::Trust,
     listener,
-    plugins::{self, LoadedPlugin, OnLoadFailure},
+    plugins::{self, LoadedPlugin, Loading},
     proxy,
     router::Router,
     telemetry::metrics::RouteMetrics,
@@ -75,7 +75,7 @@ impl Gateway {
         config: Config,
         workers: usize,
         previous: Option<&Self>,
-        on_load_failure: OnLoadFailure,
+        loading: Loading<'_>,
     ) -> Result<Self, Error> {
         config.check()?;
         let engine = match previous {
@@ -83,7 +83,7 @@ impl Gateway {
             None => plugins::engine(&config)?,
         };
         let loaded = previous.map(|previous| previous.plugins.as_slice()).unwrap_or_default();
-        let plugins = plugins::load_all(&engine, &config.plugins, loaded, on_load_failure)?;
+        let plugins = plugins::load_all(&engine, &config.plugins, loaded, loading)?;
         let mut known = previous.map(Self::upstreams).unwrap_or_default();
         let services = config
             .services

@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     gateway::Gateway,
     listener::{self, Living},
-    plugins::OnLoadFailure,
+    plugins::Loading,
     telemetry::metrics,
     worker,
 };
@@ -50,11 +50,16 @@ impl Server {
     /// certificate cannot be used or an address is taken; nothing runs then. A plugin that does not load is degraded:
     /// requests of its routes meet its failure policy, and the rest is served.
     pub fn start(config: Config) -> Result<ServerHandle, Error> {
+        Self::start_loading(config, Loading::Lenient)
+    }
+
+    /// Starts a gateway that a plugin which does not load may keep from starting.
+    pub(crate) fn start_loading(config: Config, loading: Loading<'_>) -> Result<ServerHandle, Error> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let workers = config.workers.map_or(cores, std::num::NonZeroUsize::get);
         let listeners = config.listeners.clone();
         let admin = config.admin.clone();
-        let shared = Arc::new(Shared::new(Gateway::build(config, workers, None, OnLoadFailure::Degrade)?, workers));
+        let shared = Arc::new(Shared::new(Gateway::build(config, workers, None, loading)?, workers));
 
         let mut addresses = Vec::new();
         let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
@@ -162,24 +167,28 @@ impl Shared {
     /// Replaces the config, all of it or nothing.
     pub(crate) fn reload(&self, config: Config) -> Result<(), Error> {
         let _one_at_a_time = self.reloading.lock();
-        let result = self.try_reload(config);
+        let result = self.try_reload(config, Loading::Strict);
         metrics::reloaded(result.is_ok());
         result
     }
 
-    /// Changes the config that is served now, all of it or nothing.
-    pub(crate) fn edit<E>(&self, edit: impl FnOnce(&mut Config) -> Result<(), E>) -> Result<Result<(), E>, Error> {
+    /// Changes this plugin in the config that is served now, all of it or nothing. The other plugins stay as they are.
+    pub(crate) fn edit<E>(
+        &self,
+        plugin: &str,
+        edit: impl FnOnce(&mut Config) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Error> {
         let _one_at_a_time = self.reloading.lock();
         let mut config = Config::clone(&self.gateway().config);
         if let Err(refused) = edit(&mut config) {
             return Ok(Err(refused));
         }
-        let result = self.try_reload(config);
+        let result = self.try_reload(config, Loading::Only(plugin));
         metrics::reloaded(result.is_ok());
         result.map(Ok)
     }
 
-    fn try_reload(&self, config: Config) -> Result<(), Error> {
+    fn try_reload(&self, config: Config, loading: Loading<'_>) -> Result<(), Error> {
         let current = self.gateway();
         let addresses =
             |config: &Config| config.listeners.iter().map(|l| (l.address, l.tls.is_some())).collect::<Vec<_>>();
@@ -195,7 +204,7 @@ impl Shared {
         if config.compile_cache != current.config.compile_cache {
             return Err(Error::NeedsRestart("compile_cache"));
         }
-        let next = Gateway::build(config, self.living.len(), Some(&current), OnLoadFailure::Refuse)?;
+        let next = Gateway::build(config, self.living.len(), Some(&current), loading)?;
         self.gateway.store(Arc::new(next));
         Ok(())
     }

@@ -72,7 +72,10 @@ where
         Err(error) => error,
     };
     let Some(errors) = errors else { return Err(error) };
-    let (failure, fallback) = errors(&error);
+    let (mut failure, fallback) = errors(&error);
+    if let Some(chosen) = exchange.chosen_service() {
+        failure.service = Some(chosen.clone());
+    }
     Ok(exchange.on_error(&failure).await.unwrap_or(fallback))
 }
 

@@ -32,7 +32,10 @@ impl Token {
 pub(super) fn is_from_a_page<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    let name = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((address, _port)) => address,
+        None => host.split_once(':').map_or(host, |(name, _port)| name),
+    };
     let is_local_name = name.is_empty() || name == "localhost" || name.parse::<IpAddr>().is_ok();
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     let own_origin = |origin: &[u8]| origin.strip_prefix(b"http://").is_some_and(|origin| origin == host.as_bytes());
@@ -64,7 +67,7 @@ mod tests {
             }
             super::is_from_a_page(&request)
         };
-        for host in ["127.0.0.1:9901", "localhost:9901", "[::1]:9901"] {
+        for host in ["127.0.0.1:9901", "localhost:9901", "[::1]:9901", "[::1]"] {
             assert!(!is_from_a_page(&[("host", host)]), "{host}");
         }
         assert!(!is_from_a_page(&[("host", "localhost:1"), ("origin", "http://localhost:1")]));

@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::{
+    percent,
     reply::Reply,
     routes::{chain_of, describe, describe_service},
 };
@@ -35,7 +36,7 @@ impl Asked {
             Self { method: Method::GET, host: String::new(), path: "/".to_owned(), headers: HeaderMap::new() };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = decode(value).ok_or_else(|| format!("`{key}` is not percent-encoded UTF-8"))?;
+            let value = percent::decode(value).ok_or_else(|| format!("`{key}` is not percent-encoded UTF-8"))?;
             match key {
                 "method" => {
                     asked.method = Method::from_bytes(value.as_bytes()).map_err(|_| "`method` is not a method")?;
@@ -108,21 +109,4 @@ fn without_port(host: &str) -> &str {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
         _ => host,
     }
-}
-
-/// Percent-decoding; `+` stays, as paths may hold it.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        if first == b'%' {
-            let (digits, after) = after.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = after;
-        } else {
-            bytes.push(first);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -3,8 +3,10 @@
 //! Every resource is one file with a handler; [`resource`] is the table of them.
 
 mod auth;
+mod change;
 mod explain;
 mod health;
+mod percent;
 mod plugins;
 mod reply;
 mod routes;

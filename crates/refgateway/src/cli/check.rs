@@ -1,7 +1,7 @@
 //! `refgateway check`.
 
 use super::{ConfigFile, Failure};
-use crate::{config::Config, gateway::Gateway, plugins::OnLoadFailure};
+use crate::{config::Config, gateway::Gateway, plugins::Loading};
 
 /// Check a config file and report every problem.
 #[derive(Debug, clap::Args)]
@@ -15,7 +15,7 @@ impl Check {
     #[allow(clippy::print_stdout, reason = "the command's result")]
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.file.config)?;
-        let gateway = Gateway::build(config, 1, None, OnLoadFailure::Refuse)?;
+        let gateway = Gateway::build(config, 1, None, Loading::Strict)?;
         let count = |number: usize, word: &str| match number {
             1 => format!("1 {word}"),
             _ => format!("{number} {word}s"),

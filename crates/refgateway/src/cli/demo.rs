@@ -8,12 +8,13 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
-use super::{Failure, run};
+use super::{Failure, run, signals::Signals};
 use crate::{
-    Error,
+    Error, Server,
     body::{self, Body},
     config::Plugin,
     listener,
+    plugins::Loading,
     telemetry::logs,
 };
 
@@ -34,17 +35,22 @@ const KEY: &str = "demo-key";
 impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
         logs::install(None);
+        if !self.plugin.exists() {
+            let missing = self.plugin.display();
+            return Err(Failure::Config(format!("there is no plugin {missing}; build it with `cargo xtask guests`")));
+        }
+        let signals = Signals::install()?;
         let upstream = start_echo()?;
         let mut plugin = Plugin::from_file("api-key-auth".to_owned(), self.plugin);
         plugin.config = json!({ "keys": [{ "name": "demo", "key": KEY }] });
         let mut config = run::to_one_upstream(&format!("http://{upstream}"), self.listen, vec![plugin]);
         config.admin.address.set_port(0);
         let drain = config.timeouts.drain.0;
-        let handle = run::start_with_plugins(config)?;
+        let handle = Server::start_loading(config, Loading::Strict)?;
         for address in handle.addresses() {
             print_lines(*address, handle.admin_address());
         }
-        run::until_stopped(handle, drain, None::<fn() -> _>)
+        signals.serve(handle, drain, None::<fn() -> _>)
     }
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod plugin;
 mod run;
 mod schema;
+mod signals;
 
 use std::{path::PathBuf, process::ExitCode};
 

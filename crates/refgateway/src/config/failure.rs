@@ -34,7 +34,7 @@ pub struct OnFailure {
     /// It said itself that it failed.
     pub guest_error: Option<FailureAction>,
     /// A response header that names plugin and class in the answer of a closed failure.
-    #[serde(deserialize_with = "header")]
+    #[serde(rename = "expose_header", deserialize_with = "header")]
     #[schemars(with = "Option<String>")]
     pub expose_header: Option<HeaderName>,
 }
@@ -155,10 +155,7 @@ mod tests {
         assert_eq!(FailureAction::parse("closed(418)"), Some(FailureAction::Closed(teapot)));
         assert_eq!(FailureAction::parse("open"), Some(FailureAction::Open));
         assert_eq!(FailureAction::parse("open+tag"), Some(FailureAction::OpenTag(TAG)));
-        assert_eq!(
-            FailureAction::parse("open+tag(x-a)"),
-            Some(FailureAction::OpenTag(HeaderName::from_static("x-a")))
-        );
+        assert_eq!(FailureAction::parse("open+tag(x-a)"), Some(FailureAction::OpenTag(HeaderName::from_static("x-a"))));
         assert_eq!(FailureAction::parse("retry-fresh"), Some(FailureAction::RetryFresh));
         for wrong in ["", "close", "closed()", "closed(200)", "closed(1000)", "open()", "open+tag(a b)", "open(1)"] {
             assert_eq!(FailureAction::parse(wrong), None, "{wrong}");

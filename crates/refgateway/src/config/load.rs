@@ -2,6 +2,8 @@
 
 use std::path::Path as FilePath;
 
+use serde::de::DeserializeOwned;
+
 use super::{
     Config, ConfigError, Problem, check,
     tree::{Node, Path, expand},
@@ -32,6 +34,13 @@ impl Config {
     pub fn from_toml(text: &str, variables: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         parse(text, Format::Toml, variables).map_err(|problems| ConfigError { file: None, problems })
     }
+}
+
+/// Reads a part of the model from JSON; like all problems, those of JSON hold no values. Environment variables are not
+/// expanded: who sends a request may not read them.
+pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
+    let json = serde_json::from_slice(json).map_err(|error| format!("not valid JSON: {error}"))?;
+    Node::from_json(json).read().map_err(|problem| problem.to_string())
 }
 
 #[derive(Clone, Copy)]

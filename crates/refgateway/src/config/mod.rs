@@ -10,7 +10,6 @@ mod timing;
 mod tree;
 mod units;
 
-pub(crate) use self::problem::did_you_mean;
 pub use self::{
     failure::{FailureAction, OnFailure},
     model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
@@ -19,3 +18,4 @@ pub use self::{
     timing::{Limits, Timeouts},
     units::{Size, Time},
 };
+pub(crate) use self::{load::from_json, problem::did_you_mean};

@@ -1,6 +1,6 @@
 //! What a config file says about a plugin.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{fmt, num::NonZeroU32, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{OnFailure, Size, Time};
 
 /// Code, config, grants and limits under one name.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
     /// Unique; chains refer to it.
@@ -53,6 +53,22 @@ impl Plugin {
             pool: Pool::default(),
             on_failure: OnFailure::default(),
         }
+    }
+}
+
+impl fmt::Debug for Plugin {
+    /// Everything but the config, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("file", &self.file)
+            .field("priority", &self.priority)
+            .field("enabled", &self.enabled)
+            .field("limits", &self.limits)
+            .field("grants", &self.grants)
+            .field("pool", &self.pool)
+            .field("on_failure", &self.on_failure)
+            .finish_non_exhaustive()
     }
 }
 

@@ -3,13 +3,14 @@
 mod observer;
 mod settings;
 
-use std::{io, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
 use wasm_host::{Digest, Plugin, PluginEngine};
 
+use self::observer::Readings;
 pub(crate) use self::observer::describe_metrics;
-use crate::{config, error::Error};
+use crate::{config, error::Error, telemetry::metrics};
 
 /// A plugin in one version, with what it was loaded from.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct LoadedPlugin {
     pub version: u64,
     /// Why the plugin in service is not the one that was asked for.
     degraded: Mutex<Option<String>>,
+    readings: Option<Readings>,
 }
 
 /// What a plugin does, as an operator sees it.
@@ -46,17 +48,21 @@ impl State {
     }
 }
 
-/// What to do with a plugin that does not load.
+/// What becomes of the gateway when a plugin does not load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnLoadFailure {
+pub(crate) enum Loading<'a> {
+    /// The routes of the plugin meet its failure policy, the rest is served.
+    Lenient,
     /// Nothing is built.
-    Refuse,
-    /// The rest is served, and requests of its routes meet its failure policy.
-    Degrade,
+    Strict,
+    /// Nothing is built, and only the file of this plugin is looked at: the others stay as they are.
+    Only(&'a str),
 }
 
 /// Makes the engine that all plugins of a gateway share.
 pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
+    // Counters that are made before there is a recorder count nothing.
+    let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus);
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
@@ -69,9 +75,9 @@ pub(crate) fn load_all(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
-    on_failure: OnLoadFailure,
+    loading: Loading<'_>,
 ) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
-    block_on(async || load_each(engine, configured, previous, on_failure).await)?
+    block_on(async || load_each(engine, configured, previous, loading).await)?
 }
 
 /// Runs to its end what waits, on a thread and a runtime of its own: the caller may be within another runtime.
@@ -88,13 +94,13 @@ async fn load_each(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
-    on_failure: OnLoadFailure,
+    loading: Loading<'_>,
 ) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
     let mut loaded = Vec::with_capacity(configured.len());
     let mut refused = Vec::new();
     for settings in configured {
         let before = previous.iter().find(|plugin| plugin.settings.name == settings.name);
-        if let Some(kept) = before.filter(|before| before.is_current(settings)) {
+        if let Some(kept) = before.filter(|before| before.is_kept(settings, loading)) {
             loaded.push(Arc::clone(kept));
             continue;
         }
@@ -102,13 +108,15 @@ async fn load_each(
         match LoadedPlugin::load(engine, settings, version).await {
             Ok(plugin) => loaded.push(Arc::new(plugin)),
             Err(error) => {
-                tracing::error!(plugin = settings.name, %error, "plugin does not load");
+                let (plugin, file) = (settings.name.clone(), settings.file.clone());
+                let error = PluginError { plugin, file, error };
+                tracing::error!(plugin = settings.name, reason = %error, "plugin does not load");
                 if let Some(before) = before {
                     before.degrade(error.to_string());
                 }
-                match on_failure {
-                    OnLoadFailure::Degrade => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, version, &error))),
-                    OnLoadFailure::Refuse => refused.push(PluginError { plugin: settings.name.clone(), error }),
+                match loading {
+                    Loading::Lenient => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, version, &error))),
+                    Loading::Strict | Loading::Only(_) => refused.push(error),
                 }
             }
         }
@@ -117,14 +125,33 @@ async fn load_each(
 }
 
 /// A plugin that does not load.
-#[derive(Debug, thiserror::Error)]
-#[error("plugin `{plugin}`: {error}")]
+#[derive(Debug)]
 pub struct PluginError {
     /// The plugin.
     pub plugin: String,
+    /// Its file.
+    pub file: PathBuf,
     /// Why.
-    #[source]
     pub error: wasm_host::Error,
+}
+
+impl std::error::Error for PluginError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl fmt::Display for PluginError {
+    /// Names plugin and file, each once.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use wasm_host::Error as E;
+        let Self { plugin, file, error } = self;
+        match error {
+            E::Start { .. } | E::ConfigRefused { .. } | E::NoCode { .. } => write!(f, "{error}"),
+            E::File { .. } => write!(f, "plugin `{plugin}`: {error}"),
+            _ => write!(f, "plugin `{plugin}`: {}: {error}", file.display()),
+        }
+    }
 }
 
 impl LoadedPlugin {
@@ -144,27 +171,33 @@ impl LoadedPlugin {
 
     /// Sets the metrics that are read and not counted.
     pub(crate) fn gather_metrics(&self) {
-        if let Some(plugin) = &self.plugin {
-            observer::gather(plugin);
+        if let Some(readings) = &self.readings {
+            readings.gather();
         }
     }
 
-    async fn load(
-        engine: &PluginEngine,
-        settings: &config::Plugin,
-        version: u64,
-    ) -> Result<Self, wasm_host::Error> {
+    async fn load(engine: &PluginEngine, settings: &config::Plugin, version: u64) -> Result<Self, wasm_host::Error> {
         let plugin = match settings.enabled {
             true => Some(settings::builder(settings).load(engine).await?),
             false => None,
         };
-        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default() })
+        let readings = plugin.as_ref().map(Readings::of);
+        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default(), readings })
     }
 
-    fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &wasm_host::Error) -> Self {
+    fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &PluginError) -> Self {
         let reason = error.to_string();
         let plugin = settings::builder(settings).absent(engine, reason.clone());
-        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded: Mutex::new(Some(reason)) }
+        let (readings, degraded) = (Some(Readings::of(&plugin)), Mutex::new(Some(reason)));
+        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded, readings }
+    }
+
+    /// Whether this plugin goes on under these settings.
+    fn is_kept(&self, settings: &config::Plugin, loading: Loading<'_>) -> bool {
+        match loading {
+            Loading::Only(edited) if edited != settings.name => self.settings == *settings,
+            _ => self.is_current(settings),
+        }
     }
 
     /// Whether loading these settings now would give the same plugin.

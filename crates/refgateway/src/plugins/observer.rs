@@ -2,9 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
 use wasm_host::{Execution, Observer, Outcome, Phase, Plugin, PluginObserver};
+
+const GAUGES: [&str; 4] = [
+    "wasm_plugin_memory_bytes",
+    "wasm_plugin_instances_active",
+    "wasm_plugin_instances_idle",
+    "wasm_plugin_queue_length",
+];
 
 /// Says what each metric is.
 pub(crate) fn describe_metrics() {
@@ -19,17 +26,49 @@ pub(crate) fn describe_metrics() {
     describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
 }
 
-/// Sets what is read and not counted, when the metrics are asked for.
-pub(super) fn gather(plugin: &Plugin) {
-    let stats = plugin.stats();
-    let name = plugin.name().to_owned();
-    let set = |gauge: Gauge, value: u64| gauge.set(value as f64);
-    set(gauge!("wasm_plugin_memory_bytes", "plugin" => name.clone()), stats.idle_memory);
-    set(gauge!("wasm_plugin_instances_active", "plugin" => name.clone()), stats.active);
-    set(gauge!("wasm_plugin_instances_idle", "plugin" => name.clone()), stats.idle);
-    set(gauge!("wasm_plugin_queue_length", "plugin" => name.clone()), stats.waiting);
-    counter!("wasm_plugin_pool_hits_total", "plugin" => name.clone()).absolute(stats.pool_hits);
-    counter!("wasm_plugin_pool_misses_total", "plugin" => name).absolute(stats.pool_misses);
+/// What is read off a version of a plugin when the metrics are asked for, and when it goes.
+#[derive(Debug)]
+pub(super) struct Readings {
+    plugin: Plugin,
+    /// The pool's hits and misses that are counted already: each version of a plugin begins at zero.
+    counted: Mutex<(u64, u64)>,
+}
+
+impl Readings {
+    pub(super) fn of(plugin: &Plugin) -> Self {
+        Self { plugin: plugin.clone(), counted: Mutex::default() }
+    }
+
+    pub(super) fn gather(&self) {
+        let stats = self.plugin.stats();
+        for (gauge, value) in GAUGES.into_iter().zip([stats.idle_memory, stats.active, stats.idle, stats.waiting]) {
+            self.set(gauge, value);
+        }
+        self.count();
+    }
+
+    fn set(&self, gauge: &'static str, value: u64) {
+        gauge!(gauge, "plugin" => self.plugin.name().to_owned()).set(value as f64);
+    }
+
+    fn count(&self) {
+        let stats = self.plugin.stats();
+        let now = (stats.pool_hits, stats.pool_misses);
+        let before = std::mem::replace(&mut *self.counted.lock(), now);
+        let name = || self.plugin.name().to_owned();
+        counter!("wasm_plugin_pool_hits_total", "plugin" => name()).increment(now.0.saturating_sub(before.0));
+        counter!("wasm_plugin_pool_misses_total", "plugin" => name()).increment(now.1.saturating_sub(before.1));
+    }
+}
+
+impl Drop for Readings {
+    /// What is gone holds nothing; a version that follows it is read before its metrics are shown.
+    fn drop(&mut self) {
+        for gauge in GAUGES {
+            self.set(gauge, 0);
+        }
+        self.count();
+    }
 }
 
 #[derive(Debug)]
@@ -76,7 +115,8 @@ impl PluginObserver for Metrics {
         let mut others = self.others.lock();
         others.entry((phase, outcome)).or_insert_with(|| executions(&self.plugin, phase, outcome)).increment(1);
         if let Outcome::Failed(class) = outcome {
-            counter!("wasm_plugin_errors_total", "plugin" => self.plugin.clone(), "class" => class.as_str()).increment(1);
+            counter!("wasm_plugin_errors_total", "plugin" => self.plugin.clone(), "class" => class.as_str())
+                .increment(1);
         }
     }
 }

@@ -116,6 +116,11 @@ impl Exchange {
         self.body_end.store(end as u8, Ordering::Relaxed);
     }
 
+    /// Whether the client's request body broke off or was too large: the upstream has no part in what follows.
+    pub(super) fn body_failed(&self) -> bool {
+        self.body_end.load(Ordering::Relaxed) != BodyEnd::Fine as u8
+    }
+
     /// The error behind the error: an upstream cannot answer a request whose body broke off.
     pub(super) fn blame(&self, error: UpstreamError) -> UpstreamError {
         match self.body_end.load(Ordering::Relaxed) {

@@ -32,7 +32,9 @@ async fn pass(exchange: &Exchange, mut request: Request<Body>) -> Result<Respons
 
 fn report(exchange: &Exchange, error: &UpstreamError) {
     tracing::warn!(%error, route = exchange.route.name, upstream = exchange.upstream(), "request failed");
-    exchange.route.metrics.upstream_error(error.class());
+    if !exchange.body_failed() {
+        exchange.route.metrics.upstream_error(error.class());
+    }
 }
 
 async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> Result<Response<Body>, UpstreamError> {
@@ -52,6 +54,7 @@ async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> 
                 let result = ready.send(own_host(exchange, upstream, request)).await;
                 match &result {
                     Ok(_) => upstream.health.succeeded(),
+                    Err(_) if exchange.body_failed() => {}
                     Err(_) => failed(),
                 }
                 return result;

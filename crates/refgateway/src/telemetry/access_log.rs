@@ -98,9 +98,8 @@ impl AccessRecord {
 
 /// What each plugin did: `auth:request=continue log:response=continue`.
 fn summary(Decisions(decisions): &Decisions) -> String {
-    let word = |decision: &Decision| {
-        format!("{}:{}={}", decision.plugin, decision.phase.as_str(), decision.outcome.as_str())
-    };
+    let word =
+        |decision: &Decision| format!("{}:{}={}", decision.plugin, decision.phase.as_str(), decision.outcome.as_str());
     decisions.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 

@@ -1,59 +1,9 @@
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Output, Stdio},
+    process::Stdio,
 };
 
 use crate::support::*;
-
-fn refgateway(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_refgateway"));
-    command.args(arguments).env_remove("RUST_LOG");
-    command
-}
-
-fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = refgateway(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-fn file(name: &str, text: &str) -> (tempfile::TempDir, String) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join(name);
-    std::fs::write(&path, text).unwrap();
-    (directory, path.display().to_string())
-}
-
-/// A running process that is killed with the test, and its log lines.
-struct Running {
-    child: Child,
-    log: std::io::Lines<BufReader<std::process::ChildStderr>>,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = refgateway(arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, log }
-    }
-
-    /// The next log line with this text, as JSON.
-    fn line(&mut self, text: &str) -> serde_json::Value {
-        let line = self.log.by_ref().map(Result::unwrap).find(|line| line.contains(text));
-        serde_json::from_str(&line.unwrap_or_else(|| panic!("no {text:?} in the log"))).unwrap()
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 const GOOD: &str = "
 listeners: [{ address: '127.0.0.1:0' }]
@@ -110,7 +60,7 @@ fn schema_is_json_schema_of_the_config() {
 async fn run_serves_logs_and_ends_with_sigterm() {
     let upstream = Upstream::echo().await;
     let url = format!("http://{}", upstream.address);
-    let mut gateway = Running::start(&["run", "--upstream", &url, "--listen", "127.0.0.1:0"]);
+    let mut gateway = Running::start(&["run", "--upstream", &url, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     let address = gateway.line("listening")["address"].as_str().unwrap().to_owned();
 
     let request = http::Request::get(format!("http://{address}/path?token=s3cr3t"))
@@ -152,14 +102,37 @@ async fn sighup_reloads_all_or_nothing() {
 
 #[tokio::test]
 async fn demo_prints_lines_that_work() {
-    let mut child =
-        refgateway(&["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let curl = lines.find(|line| line.contains("curl http://")).unwrap();
-    let url = curl.trim().trim_start_matches("curl ").to_owned();
-    let echo = get(&url).await.json();
+    let plugin = plugin_tests::API_KEY_AUTH.file;
+    let arguments = ["demo", "--listen", "127.0.0.1:0", "--plugin", plugin];
+    let mut child = refgateway(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let lines: Vec<_> = lines.take_while(|line| !line.contains("Ctrl-C")).collect();
+    let curls: Vec<_> = lines.iter().filter_map(|line| line.trim().strip_prefix("curl -i ")).collect();
+
+    let refused = get(curls[0]).await;
+    assert_eq!((refused.status.as_u16(), refused.text()), (401, r#"{"error":"a valid API key is needed"}"#));
+
+    let (url, header) = curls[1].split_once(" -H ").unwrap();
+    let (name, key) = header.trim_matches('\'').split_once(": ").unwrap();
+    let request = http::Request::get(url).header(name, key).body(body::empty()).unwrap();
+    let answer = send(&client(), request).await;
+    assert_eq!(answer.status, 200);
+    let echo = answer.json();
+    assert_eq!((&echo["method"], &echo["path"]), (&"GET".into(), &"/hello".into()));
+    assert_eq!((&echo["headers"]["via"], &echo["headers"]["x-consumer"]), (&"1.1 refgateway".into(), &"demo".into()));
+    assert!(echo["headers"]["x-api-key"].is_null());
+
+    let disable = lines.iter().find_map(|line| line.trim().strip_prefix("curl -X POST ")).unwrap();
+    assert_eq!(send(&client(), http::Request::post(disable).body(body::empty()).unwrap()).await.status, 200);
+    assert_eq!(get(curls[0]).await.status, 200);
     let _ = child.kill();
     let _ = child.wait();
-    assert_eq!((&echo["method"], &echo["path"]), (&"GET".into(), &"/hello".into()));
-    assert_eq!(echo["headers"]["via"], "1.1 refgateway");
+}
+
+#[test]
+fn a_demo_without_its_plugin_says_how_to_build_it() {
+    let (code, _, stderr) = output(&["demo", "--listen", "127.0.0.1:0", "--plugin", "/nowhere/auth.wasm"]);
+    assert_eq!(code, Some(1));
+    let reason = stderr.lines().last().unwrap();
+    assert!(reason.contains("/nowhere/auth.wasm") && reason.contains("cargo xtask guests"), "{stderr}");
 }

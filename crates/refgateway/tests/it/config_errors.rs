@@ -177,3 +177,40 @@ on_failure = { default = 'open', cpu-deadline = 'closed' }
     let (yaml, toml) = (Config::from_yaml(yaml, &variables), Config::from_toml(toml, &variables));
     assert_eq!(format!("{:?}", yaml.unwrap()), format!("{:?}", toml.unwrap()));
 }
+
+#[test]
+fn problems_of_plugins_are_named() {
+    let plugin = |more: &str| format!("{OK}plugins: [{{ name: p, file: p.wasm, {more} }}]\n");
+    let action = "expected `closed`, `closed(STATUS)` with a status from 400 to 599, `open`, `open+tag`, \
+                  `open+tag(HEADER)` or `retry-fresh`";
+    for (more, problem) in [
+        ("on_failure: { default: s3cr3t }", format!("plugins[0].on_failure.default: {action}")),
+        ("on_failure: { trap: closed(200) }", format!("plugins[0].on_failure.trap: {action}")),
+        ("on_failure: { memory: 'open+tag(a b)' }", format!("plugins[0].on_failure.memory: {action}")),
+        ("on_failure: { trap: 500 }", format!("plugins[0].on_failure.trap: {action}, found a whole number")),
+        (
+            "on_failure: { cpu_deadline: open }",
+            "plugins[0].on_failure: unknown key `cpu_deadline`, did you mean `cpu-deadline`?".to_owned(),
+        ),
+        (
+            "on_failure: { expose_header: 'a b' }",
+            "plugins[0].on_failure.expose_header: this is not a header name".to_owned(),
+        ),
+        ("limits: { memroy: 1MiB }", "plugins[0].limits: unknown key `memroy`, did you mean `memory`?".to_owned()),
+        ("limits: { concurrency: 0 }", "plugins[0].limits.concurrency: expected a nonzero u32".to_owned()),
+        ("pool: { mode: forever }", "plugins[0].pool.mode: expected one of `fresh`, `reuse`".to_owned()),
+        ("grants: { net: [x] }", "plugins[0].grants: unknown key `net`, known here: `upstreams`".to_owned()),
+        ("grants: { upstreams: [nobody] }", "plugins[0].grants.upstreams[0]: no service is called `nobody`".to_owned()),
+        ("wasm: x", "plugins[0]: unknown key `wasm`".to_owned()),
+    ] {
+        let problems = yaml(&plugin(more));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let (at, text) = problems[0].split_once(' ').unwrap();
+        assert!(at.starts_with("2:"), "{problems:?}");
+        assert!(text.starts_with(&problem), "{text}\n{problem}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+    assert_eq!(yaml(&format!("{OK}plugins: [{{ name: p }}]")), ["2:11 plugins[0]: `file` is missing"]);
+    let twice = format!("{OK}plugins: [{{ name: p, file: a }}, {{ name: p, file: b }}]");
+    assert_eq!(yaml(&twice), ["2:35 plugins[1].name: `p` is used twice"]);
+}

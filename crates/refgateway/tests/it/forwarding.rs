@@ -8,15 +8,6 @@ use tokio::sync::mpsc;
 
 use crate::support::*;
 
-/// A body fed from a channel: the test decides when what is sent.
-fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, Body) {
-    let (sender, mut receiver) = mpsc::unbounded_channel();
-    let stream = futures_util::stream::poll_fn(move |cx| {
-        receiver.poll_recv(cx).map(|frame| frame.map(Ok::<_, std::convert::Infallible>))
-    });
-    (sender, body::boxed(StreamBody::new(stream)))
-}
-
 #[tokio::test]
 async fn carries_method_path_query_and_body() {
     let upstream = Upstream::echo().await;

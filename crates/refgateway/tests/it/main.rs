@@ -18,6 +18,7 @@ mod forwarding;
 mod headers;
 mod http2;
 mod limits;
+mod plugins;
 mod reload;
 mod routing;
 mod shutdown;

@@ -77,6 +77,22 @@ async fn http1_over_tls() {
 }
 
 #[tokio::test]
+async fn a_plugin_decides_over_tls() {
+    let (upstream, certificate) = (Upstream::echo().await, Certificate::new());
+    let chain = Plugged::to(upstream.address).through("gate", test_guests::NATIVE_GATE, "config: { token: open }");
+    let gateway = Gateway::start(&format!("{}{}", chain.text(), certificate.listener()));
+    for (token, status) in [("open", 200), ("wrong", 403)] {
+        let stream = certificate.connect(&gateway, &["h2"]).await.unwrap();
+        let (executor, io) = (TokioExecutor::new(), TokioIo::new(stream));
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("https://localhost/").header("x-token", token).body(body::empty()).unwrap();
+        assert_eq!(sender.send_request(request).await.unwrap().status().as_u16(), status);
+    }
+    assert_eq!(upstream.requests(), 1);
+}
+
+#[tokio::test]
 async fn http2_over_tls_by_alpn() {
     let (upstream, certificate) = (Upstream::echo().await, Certificate::new());
     let gateway = Gateway::with(upstream.address, &certificate.listener());

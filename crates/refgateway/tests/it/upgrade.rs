@@ -6,7 +6,7 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Message, tungstenite::prot
 use crate::support::*;
 
 /// Accepts any WebSocket and echoes its messages.
-async fn websocket_echo(mut request: Request<hyper::body::Incoming>) -> Response<Body> {
+pub(crate) async fn websocket_echo(mut request: Request<hyper::body::Incoming>) -> Response<Body> {
     let key = request.headers()["sec-websocket-key"].as_bytes();
     let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key);
     let mut response = Response::new(body::empty());

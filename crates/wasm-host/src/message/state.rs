@@ -44,6 +44,8 @@ impl Default for ExchangeFacts {
     }
 }
 
+type PropertyValue = Box<[u8]>;
+
 /// Everything of one exchange that a guest may reach. It moves into the store for a call, and back out.
 #[derive(Debug)]
 pub(crate) struct ExchangeState {
@@ -53,12 +55,12 @@ pub(crate) struct ExchangeState {
     pub(crate) phase: Phase,
     pub(crate) upstream: Option<Arc<str>>,
     pub(crate) edits: EditBudget,
-    properties: HashMap<Box<str>, Box<[u8]>>,
+    properties: HashMap<Box<str>, PropertyValue>,
     property_bytes: usize,
     undo: Undo,
     upstream_before: Option<Arc<str>>,
     /// Properties that this call has set, each with the value it had before the call.
-    properties_before: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    properties_before: Vec<(Box<str>, Option<PropertyValue>)>,
 }
 
 /// A phase of an exchange.
@@ -185,7 +187,7 @@ impl ExchangeState {
     }
 
     /// Sets or removes a property, and gives the value it had.
-    fn put_property(&mut self, name: &str, value: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
+    fn put_property(&mut self, name: &str, value: Option<PropertyValue>) -> Option<PropertyValue> {
         let size = |value: &[u8]| name.len() + value.len();
         let added = value.as_deref().map_or(0, size);
         let before = match value {

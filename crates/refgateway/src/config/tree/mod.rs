@@ -6,6 +6,7 @@
 mod access;
 mod de;
 mod expand;
+mod json;
 mod path;
 mod toml;
 mod yaml;
@@ -61,6 +62,11 @@ impl Node {
     /// Reads TOML.
     pub(crate) fn from_toml(text: &str) -> Result<Self, Problem> {
         toml::parse(text)
+    }
+
+    /// The same as JSON.
+    pub(crate) fn from_json(json: serde_json::Value) -> Self {
+        json::node(json)
     }
 
     /// Reads the typed model out of the tree; the error names path and position.

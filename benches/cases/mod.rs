@@ -1,0 +1,67 @@
+//! What is measured: the same guest called by bare wasmtime and by a chain, and bodies that pass a chain.
+//!
+//! Making a request is not part of a case, nor is dropping what is left of it: it is a case of its own.
+
+mod body;
+mod chain;
+mod floor;
+mod message;
+
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+
+/// Calls between two looks at the clock: few enough for their requests to stay in the cache.
+pub(crate) const BATCH: u64 = 32;
+
+/// One thing that is measured.
+pub(crate) struct Case {
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    /// The case it is compared with.
+    #[allow(dead_code, reason = "criterion compares each case with its own past")]
+    pub(crate) against: Option<&'static str>,
+    /// Runs it that many times: the time of each batch.
+    pub(crate) run: Run,
+}
+
+pub(crate) type Run = Box<dyn FnMut(&Runtime, u64) -> Vec<Duration>>;
+
+/// Every case, in the order they are printed.
+pub(crate) fn all(runtime: &Runtime) -> Vec<Case> {
+    let mut cases = floor::cases(runtime);
+    cases.extend(chain::cases(runtime));
+    cases.extend(body::cases(runtime));
+    cases
+}
+
+/// One thread with a timer: as a gateway's worker.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Times `routine` in batches; `prepare`, and dropping the results, are outside of the time.
+async fn measured<I, O>(
+    iterations: u64,
+    mut prepare: impl AsyncFnMut() -> I,
+    mut routine: impl AsyncFnMut(I) -> O,
+) -> Vec<Duration> {
+    let mut batches = Vec::new();
+    let mut inputs = Vec::new();
+    let mut results = Vec::with_capacity(BATCH as usize);
+    let mut left = iterations;
+    while left > 0 {
+        let count = left.min(BATCH);
+        for _ in 0..count {
+            inputs.push(prepare().await);
+        }
+        let start = Instant::now();
+        for input in inputs.drain(..) {
+            results.push(routine(input).await);
+        }
+        batches.push(start.elapsed());
+        results.clear();
+        left -= count;
+    }
+    batches
+}

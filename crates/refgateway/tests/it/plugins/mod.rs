@@ -1,0 +1,28 @@
+//! Plugins in the chains of a gateway.
+
+mod admin;
+mod cli;
+mod decisions;
+mod failures;
+mod lifecycle;
+mod observed;
+mod streaming;
+
+use http::Request;
+
+use crate::support::*;
+
+/// Sends a GET with these headers.
+async fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(&client(), request.body(body::empty()).unwrap()).await
+}
+
+/// What the admin API says about the plugins.
+async fn plugins(gateway: &Gateway) -> Vec<serde_json::Value> {
+    let answer = get(&format!("http://{}/api/plugins", gateway.admin())).await;
+    answer.json()["plugins"].as_array().unwrap().clone()
+}
