@@ -29,7 +29,7 @@ impl OnRequest for Misbehave {
             "sleep-often" => loop {
                 std::thread::sleep(Duration::from_millis(1));
             },
-            "sleep-briefly" => std::thread::sleep(Duration::from_millis(20)),
+            "sleep-briefly" => std::thread::sleep(Duration::from_millis(400)),
             "memory" => loop {
                 black_box(vec![1_u8; 1 << 20]).leak();
             },

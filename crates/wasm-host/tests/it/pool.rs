@@ -127,13 +127,13 @@ async fn concurrency_is_bounded_with_a_bounded_queue() {
 
 #[tokio::test]
 async fn waiting_ends_with_the_wall_clock() {
-    let limits = Limits { concurrency: 1, wall: Duration::from_millis(30), ..Limits::default() };
+    let limits = Limits { concurrency: 1, wall: Duration::from_millis(300), ..Limits::default() };
     let plugin = reusing(NATIVE_SHARE, Reuse::default(), limits).await;
     let mut holder = open([plugin.clone()]);
     passed(holder.on_request(request(&[])).await);
     let mut waits = open([plugin.clone()]);
     assert_eq!(answered(waits.on_request(request(&[])).await).status(), 503);
-    assert_eq!(waits.failures()[0].to_string(), "saturated: no instance was free within 30ms");
+    assert_eq!(waits.failures()[0].to_string(), "saturated: no instance was free within 300ms");
 }
 
 #[tokio::test]
