@@ -17,7 +17,7 @@ pub struct Limits {
     pub memory: u64,
     /// Elements of all tables of an instance, summed. One table has at most 100,000, whatever is said here.
     pub table_elements: u64,
-    /// CPU time of one call. Time that the guest waits in a hostcall is not counted. Precise to about two
+    /// CPU time of one call. Time that the guest waits, in a hostcall or for a processor, is not counted. Precise to two
     /// milliseconds.
     pub cpu: Duration,
     /// Wall-clock time of one call, waiting included.

@@ -8,6 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::epoch::TICK;
+
+/// What a stretch between two looks at the clock counts at most. A running guest is looked at on every tick: a stretch
+/// that is longer was spent waiting for a processor.
+const STRETCH: Duration = Duration::from_millis(2 * TICK.as_millis() as u64);
+
 /// A call went past a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Overrun {
@@ -58,7 +64,7 @@ impl Meter {
     /// Which deadline has passed, if one has. Called while the guest runs.
     pub(crate) fn check(&self) -> Result<(), Overrun> {
         let now = self.now();
-        let cpu = self.cpu_used.load(Relaxed) + now.saturating_sub(self.running_since.load(Relaxed));
+        let cpu = self.cpu_used.load(Relaxed) + self.stretch(now);
         let cpu_limit = self.cpu_limit.load(Relaxed);
         if cpu > cpu_limit {
             return Err(Overrun::Cpu(Duration::from_nanos(cpu_limit)));
@@ -82,7 +88,7 @@ impl Meter {
                 return Poll::Ready(Ok(output));
             }
             let now = self.now();
-            self.cpu_used.fetch_add(now.saturating_sub(self.running_since.load(Relaxed)), Relaxed);
+            self.cpu_used.fetch_add(self.stretch(now), Relaxed);
             let wall_limit = Duration::from_nanos(self.wall_limit.load(Relaxed));
             let timer = timer.get_or_insert_with(|| {
                 let spent = Duration::from_nanos(now.saturating_sub(self.started.load(Relaxed)));
@@ -91,6 +97,11 @@ impl Meter {
             timer.as_mut().poll(cx).map(|()| Err(Overrun::Wall(wall_limit)))
         })
         .await
+    }
+
+    /// Time that the guest has computed since it went on.
+    fn stretch(&self, now: u64) -> u64 {
+        now.saturating_sub(self.running_since.load(Relaxed)).min(nanos(STRETCH))
     }
 
     fn now(&self) -> u64 {

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use self::{auth::Token, reply::Reply};
-use crate::{body::Body, config, error::Error, listener, server::Shared, telemetry::metrics};
+use crate::{body::Body, config, error::Error, listener, server::Shared};
 
 /// Binds the admin listener, if it is enabled, and serves it on its own thread until the gateway has drained.
 pub(crate) fn start(
@@ -53,21 +53,11 @@ struct Admin {
     token: Option<Token>,
 }
 
-/// How often the histograms' samples are folded: without it they pile up when nobody asks for metrics.
-const UPKEEP: Duration = Duration::from_secs(5);
-
 async fn run(admin: Arc<Admin>, socket: std::net::TcpListener) {
     let listener = match listener::register(socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "cannot use the admin socket"),
     };
-    tokio::spawn(async {
-        let mut every = tokio::time::interval(UPKEEP);
-        while let Some(metrics) = metrics::handle() {
-            every.tick().await;
-            metrics.run_upkeep();
-        }
-    });
     // While requests drain, health and metrics stay readable.
     let mut draining = admin.shared.draining();
     tokio::select! {

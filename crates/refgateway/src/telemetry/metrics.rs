@@ -1,6 +1,6 @@
 //! Counters for Prometheus.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{sync::OnceLock, thread, time::Duration};
 
 use http::StatusCode;
 use metrics::{
@@ -11,6 +11,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use crate::plugins;
 
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+/// How often the histograms' samples are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The process's recorder, installed on first use. `None` when the process has installed another one.
 pub(crate) fn handle() -> Option<&'static PrometheusHandle> {
@@ -23,6 +26,8 @@ fn install() -> Option<PrometheusHandle> {
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;
+    let upkeep = handle.clone();
+    thread::Builder::new().name("metrics".to_owned()).spawn(move || keep_up(&upkeep)).ok()?;
     describe_counter!("refgateway_requests_total", "Requests answered, by route, service and class of status");
     describe_histogram!("refgateway_request_duration_seconds", "From request headers to the end of the response");
     describe_counter!("refgateway_upstream_errors_total", "Requests an upstream gave no response to");
@@ -31,6 +36,14 @@ fn install() -> Option<PrometheusHandle> {
     describe_counter!("refgateway_reloads_total", "Config reloads, by result");
     plugins::describe_metrics();
     Some(handle)
+}
+
+/// Folds the histograms' samples: without it they pile up while nobody asks for metrics.
+fn keep_up(handle: &PrometheusHandle) {
+    loop {
+        thread::sleep(UPKEEP);
+        handle.run_upkeep();
+    }
 }
 
 /// Counters of one route, looked up once.
