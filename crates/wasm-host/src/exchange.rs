@@ -1,13 +1,16 @@
+mod types;
+
 use std::{
     fmt,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tracing::Instrument;
 
+pub use self::types::{Decision, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind};
 use crate::{
     Body, ExchangeFacts, Execution, Failure, Outcome, Phase, Plugin, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
@@ -53,84 +56,6 @@ enum Place {
 enum Verdict {
     Continue,
     Respond(Response<Body>),
-}
-
-/// What the request phase came to.
-#[derive(Debug)]
-pub enum RequestOutcome {
-    /// Send this request to the upstream.
-    Continue(Request<Body>),
-    /// Do not send it. This is the answer, to be passed to [`Exchange::on_response`].
-    Respond(Response<Body>),
-}
-
-/// What one plugin did in one phase, for an access log.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Decision {
-    /// The plugin.
-    pub plugin: Arc<str>,
-    /// The phase.
-    pub phase: Phase,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// How long it took.
-    pub duration: Duration,
-}
-
-/// Why no response could be had from the upstream.
-#[derive(Clone, Debug)]
-pub struct UpstreamFailure {
-    /// The service that failed.
-    pub service: Option<Arc<str>>,
-    /// How.
-    pub kind: UpstreamFailureKind,
-    /// What happened, for a log.
-    pub message: String,
-    /// The status that the host is about to send.
-    pub status: StatusCode,
-}
-
-/// How an upstream failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpstreamFailureKind {
-    /// No connection could be made.
-    Connect,
-    /// It did not answer in time.
-    Timeout,
-    /// The connection broke before the response's headers were there.
-    Reset,
-    /// What it sent is not HTTP.
-    Protocol,
-    /// Anything else.
-    Other,
-}
-
-impl UpstreamFailureKind {
-    /// The name in logs and towards guests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::Protocol => "protocol",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// How an exchange went.
-#[derive(Clone, Copy, Debug)]
-pub struct Summary {
-    /// The status the client got.
-    pub status: Option<StatusCode>,
-    /// From the request's arrival to the end.
-    pub duration: Duration,
-    /// Bytes of the response body that were handed to the client's connection.
-    pub response_bytes: u64,
-    /// Whether the response body reached its end.
-    pub finished: bool,
 }
 
 impl Exchange {
