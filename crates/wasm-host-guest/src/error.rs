@@ -15,9 +15,24 @@ impl Error {
     }
 }
 
-impl<E: std::error::Error> From<E> for Error {
+impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let error: &dyn std::error::Error = &error;
+        Self(error.downcast_ref().map_or_else(|| error.to_string(), describe))
+    }
+}
+
+/// A refused edit in words: the operator reads them when a plugin passes the error on.
+fn describe(error: &EditError) -> String {
+    match error {
+        EditError::InvalidName(name) => format!("edit refused: `{name}` is not a header name"),
+        EditError::InvalidValue(name) => format!("edit refused: not a value for the header `{name}`"),
+        EditError::Forbidden(name) => format!("edit refused: the host manages the header `{name}`"),
+        EditError::InvalidStatus(status) => format!("edit refused: {status} is not a final status"),
+        EditError::InvalidMethod(method) => format!("edit refused: a request cannot get the method `{method}`"),
+        EditError::InvalidPath(path) => format!("edit refused: `{path}` is not a path with an optional query"),
+        EditError::InvalidAuthority(name) => format!("edit refused: `{name}` is not a host with an optional port"),
+        EditError::TooLarge => "edit refused: over the plugin's limit on bytes of headers or bodies".to_owned(),
     }
 }
 

@@ -114,7 +114,7 @@ async fn names_a_trap_with_its_place() {
 async fn refuses_a_huge_local_response() {
     let (failure, _) = failure(&misbehaving(patient()).await, "response").await;
     assert_eq!(failure.class, FailureClass::GuestError);
-    assert_eq!(failure.message, "EditError::TooLarge");
+    assert_eq!(failure.message, "edit refused: over the plugin's limit on bytes of headers or bodies");
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn refuses_a_huge_handover() {
 #[tokio::test]
 async fn bounds_what_local_responses_hold() {
     let (failure, _) = failure(&misbehaving(patient()).await, "responses").await;
-    assert_eq!(failure.message, "EditError::TooLarge");
+    assert_eq!(failure.message, "edit refused: over the plugin's limit on bytes of headers or bodies");
 }
 
 #[tokio::test]
