@@ -10,8 +10,8 @@ const SECRET_CHARACTERS: usize = 6;
 pub(crate) struct PluginConfig {
     json: String,
     entries: Vec<(String, String)>,
-    /// Every text in the configuration that may be a secret, the longest first.
-    texts: Vec<String>,
+    /// Every text in the configuration that may be a secret, with its JSON pointer, the longest first.
+    texts: Vec<(String, String)>,
 }
 
 impl PluginConfig {
@@ -21,17 +21,20 @@ impl PluginConfig {
             _ => Vec::new(),
         };
         let mut texts = Vec::new();
-        collect_texts(config, &mut texts);
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        collect_texts(config, "", &mut texts);
+        texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         Self { json: config.to_string(), entries, texts }
     }
 
-    /// A guest's words without the texts of its configuration, which may be secrets and do not belong into a log.
+    /// A guest's words, with the texts of its configuration, which may be secrets and do not belong into a log, replaced
+    /// by where they stand.
     pub(crate) fn redact<'a>(&self, words: &'a str) -> Cow<'a, str> {
-        self.texts
-            .iter()
-            .filter(|text| words.contains(text.as_str()))
-            .fold(Cow::Borrowed(words), |words, text| Cow::Owned(words.replace(text.as_str(), "[value of the config]")))
+        self.texts.iter().fold(Cow::Borrowed(words), |words, (text, pointer)| {
+            if !words.contains(text.as_str()) {
+                return words;
+            }
+            Cow::Owned(words.replace(text.as_str(), &format!("[the value of {pointer}]")))
+        })
     }
 
     /// The whole configuration as JSON text.
@@ -49,11 +52,20 @@ impl PluginConfig {
     }
 }
 
-fn collect_texts(value: &Value, texts: &mut Vec<String>) {
+fn collect_texts(value: &Value, pointer: &str, texts: &mut Vec<(String, String)>) {
     match value {
-        Value::String(text) if text.chars().count() >= SECRET_CHARACTERS => texts.push(text.clone()),
-        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, texts)),
-        Value::Object(map) => map.values().for_each(|value| collect_texts(value, texts)),
+        Value::String(text) if text.chars().count() >= SECRET_CHARACTERS => {
+            texts.push((text.clone(), pointer.to_owned()));
+        }
+        Value::Array(values) => {
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| collect_texts(value, &format!("{pointer}/{index}"), texts));
+        }
+        Value::Object(map) => {
+            map.iter().for_each(|(key, value)| collect_texts(value, &format!("{pointer}/{key}"), texts));
+        }
         _ => {}
     }
 }
@@ -76,7 +88,7 @@ mod tests {
         let config = PluginConfig::new(&json!({ "keys": ["sk-secret", "sk-secret-2"], "mode": "fast" }));
         assert_eq!(
             config.redact("unknown key sk-secret-2, or sk-secret, in fast"),
-            "unknown key [value of the config], or [value of the config], in fast"
+            "unknown key [the value of /keys/1], or [the value of /keys/0], in fast"
         );
     }
 

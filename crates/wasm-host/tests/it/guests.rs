@@ -188,7 +188,7 @@ pub(crate) async fn native_configure() {
     let secret = plugin(guest::NATIVE_CONFIGURE).config(json!({ "status": "sk-secret" })).load(engine()).await;
     assert_eq!(
         secret.unwrap_err().to_string(),
-        "plugin `test` refuses its config: invalid type: string \"[value of the config]\", expected u16 at line 1 column 21"
+        "plugin `test` refuses its config: invalid type: string \"[the value of /status]\", expected u16 at line 1 column 21"
     );
 }
 

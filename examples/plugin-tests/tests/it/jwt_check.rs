@@ -267,7 +267,7 @@ async fn refuses_bad_configs() {
         ),
         (
             json!({ "algorithm": "HS256", "secret": &long, "forward_claims": { "sub": "x user" } }),
-            "`forward_claims.sub`: `x user` is not a header name",
+            "`forward_claims.sub`: `[the value of /forward_claims/sub]` is not a header name",
         ),
         (json!({ "algorithm": "HS256", "secret": &long, "leeway": 5 }), "unknown field `leeway`"),
     ] {

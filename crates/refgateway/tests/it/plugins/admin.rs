@@ -251,8 +251,9 @@ async fn what_a_guest_says_about_its_config_holds_no_values() {
     let (status, reason) = error(&load(&gateway, &addition).await);
     assert_eq!(status, 422);
     assert!(
-        reason
-            .starts_with("plugin `p` refuses its config: invalid type: string \"[value of the config]\", expected u16"),
+        reason.starts_with(
+            "plugin `p` refuses its config: invalid type: string \"[the value of /status]\", expected u16"
+        ),
         "{reason}"
     );
     assert!(!format!("{:?}", gateway.handle.gateway()).contains("s3cr3t"));
