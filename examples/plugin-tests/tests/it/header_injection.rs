@@ -77,7 +77,7 @@ async fn refuses_bad_configs() {
         (set("x-a", "a\r\nb: c"), "\"a\\r\\nb: c\" is not a header value"),
         (
             set("x-a", "${secret}"),
-            "no placeholder `[the value of /request/0/value]`; there are ${id}, ${route}, ${service}, ${client_address}",
+            "no placeholder `[the value of /response/0/value]`; there are ${id}, ${route}, ${service}, ${client_address}",
         ),
         (set("x-a", "a ${id"), "`a ${id` has a `${` without a closing `}`"),
         (json!({ "response": [{ "op": "replace", "header": "x-a" }] }), "unknown variant `replace`"),

@@ -83,7 +83,7 @@ async fn refuses_bad_configs() {
         (rule(json!({ "set": { "a b": "c" } })), "`a b` is not a header name"),
         (rule(json!({ "set": { "a": "b\nc" } })), "\"b\\nc\" is not a header value"),
         (rule(json!({ "remove": ["Content-Length"] })), "`content-length` is managed by the host"),
-        (rule(json!({ "rename": { "a": "upgrade" } })), "`upgrade` is managed by the host"),
+        (rule(json!({ "rename": { "a": "upgrade" } })), "`[the value of /rules/0/rename/a]` is managed by the host"),
         (rule(json!({ "add": {} })), "unknown field `add`"),
     ] {
         let error = refusal(RESPONSE_TRANSFORM, config).await;
