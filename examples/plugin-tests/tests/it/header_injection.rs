@@ -79,7 +79,7 @@ async fn refuses_bad_configs() {
             set("x-a", "${secret}"),
             "no placeholder `[the value of /response/0/value]`; there are ${id}, ${route}, ${service}, ${client_address}",
         ),
-        (set("x-a", "a ${id"), "`a ${id` has a `${` without a closing `}`"),
+        (set("x-a", "a ${id"), "`[the value of /response/0/value]` has a `${` without a closing `}`"),
         (json!({ "response": [{ "op": "replace", "header": "x-a" }] }), "unknown variant `replace`"),
         (json!({ "response": [{ "op": "set", "header": "x-a" }] }), "missing field `value`"),
         (json!({ "response": [{ "op": "remove", "header": "x-a", "value": "b" }] }), "unknown field `value`"),
