@@ -80,7 +80,10 @@ async fn refuses_bad_configs() {
             "no placeholder `[the value of /response/0/value]`; there are ${id}, ${route}, ${service}, ${client_address}",
         ),
         (set("x-a", "a ${id"), "`[the value of /response/0/value]` has a `${` without a closing `}`"),
-        (json!({ "response": [{ "op": "replace", "header": "x-a" }] }), "unknown variant `replace`"),
+        (
+            json!({ "response": [{ "op": "replace", "header": "x-a" }] }),
+            "unknown variant `[the value of /response/0/op]`",
+        ),
         (json!({ "response": [{ "op": "set", "header": "x-a" }] }), "missing field `value`"),
         (json!({ "response": [{ "op": "remove", "header": "x-a", "value": "b" }] }), "unknown field `value`"),
         (json!({ "responses": [] }), "unknown field `responses`"),
