@@ -9,7 +9,8 @@ use crate::{Body, Outcome, Phase};
 pub enum RequestOutcome {
     /// Send this request to the upstream.
     Continue(Request<Body>),
-    /// Do not send it. This is the answer, to be passed to [`Exchange::on_response`].
+    /// Do not send it. This is the answer, to be passed to
+    /// [`Exchange::on_response`](crate::Exchange::on_response).
     Respond(Response<Body>),
 }
 
