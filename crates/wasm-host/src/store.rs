@@ -61,9 +61,9 @@ impl Instance {
             Ok(Err(error)) => {
                 let failure = classify(&error, store.data_mut());
                 store.data_mut().end_call(Phase::Configure);
-                return Err(Startup::Failed(failure));
+                return Err(late(failure, startup));
             }
-            Err(overrun) => return Err(Startup::Failed(overrun.into())),
+            Err(overrun) => return Err(late(overrun.into(), startup)),
         };
         let mut instance = Self { store, guest, meter, created: Instant::now(), uses: 0 };
         if pre.phases().configure {
@@ -75,7 +75,7 @@ impl Instance {
                 Err(failure) if failure.class == FailureClass::GuestError => {
                     return Err(Startup::ConfigRefused(failure.message));
                 }
-                Err(failure) => return Err(Startup::Failed(failure)),
+                Err(failure) => return Err(late(failure, startup)),
             }
         }
         instance.uses = 0;
@@ -136,6 +136,17 @@ impl Instance {
     pub(crate) fn memory(&self) -> u64 {
         self.store.data().limiter.memory()
     }
+}
+
+/// A failed start. One that took too long is told with the limit that holds for all its steps together.
+fn late(failure: Failure, startup: Duration) -> Startup {
+    Startup::Failed(match failure.class {
+        FailureClass::CpuDeadline | FailureClass::WallDeadline => {
+            let message = format!("did not start within `limits.startup`, {startup:?}");
+            Failure::new(FailureClass::WallDeadline, message)
+        }
+        _ => failure,
+    })
 }
 
 impl From<Overrun> for Failure {

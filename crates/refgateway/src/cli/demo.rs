@@ -45,12 +45,11 @@ impl Demo {
         plugin.config = json!({ "keys": [{ "name": "demo", "key": KEY }] });
         let mut config = run::to_one_upstream(&format!("http://{upstream}"), self.listen, vec![plugin]);
         config.admin.address.set_port(0);
-        let drain = config.timeouts.drain.0;
         let handle = Server::start_loading(config, Loading::Strict)?;
         for address in handle.addresses() {
             print_lines(*address, handle.admin_address());
         }
-        signals.serve(handle, drain, None::<fn() -> _>)
+        signals.serve(handle, None::<fn() -> _>)
     }
 }
 

@@ -36,7 +36,6 @@ impl Run {
         logs::install(None);
         let signals = Signals::install()?;
         let config = self.load()?;
-        let drain = config.timeouts.drain.0;
         // With a config file, what one plugin has must not keep the rest from being served.
         let loading = if self.config.is_some() { Loading::Lenient } else { Loading::Strict };
         let handle = Server::start_loading(config, loading)?;
@@ -46,7 +45,7 @@ impl Run {
         if let Some(address) = handle.admin_address() {
             tracing::info!(%address, "admin");
         }
-        signals.serve(handle, drain, self.config.as_ref().map(|_| || self.load()))
+        signals.serve(handle, self.config.as_ref().map(|_| || self.load()))
     }
 
     fn plugins(&self) -> Vec<Plugin> {

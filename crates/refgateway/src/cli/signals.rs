@@ -1,7 +1,5 @@
 //! What the system tells a serving process.
 
-use std::time::Duration;
-
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
@@ -35,7 +33,6 @@ impl Signals {
     pub(super) fn serve(
         self,
         handle: ServerHandle,
-        drain: Duration,
         load: Option<impl Fn() -> Result<Config, Failure>>,
     ) -> Result<(), Failure> {
         let Self { runtime, mut terminate, mut interrupt, mut hang_up } = self;
@@ -47,6 +44,7 @@ impl Signals {
                     _ = hang_up.recv() => reload(&handle, load.as_ref()),
                 }
             }
+            let drain = handle.gateway().timeouts.drain.0;
             tracing::info!(deadline_s = drain.as_secs(), "draining");
             tokio::select! {
                 () = handle.shutdown(drain) => {}

@@ -1,4 +1,4 @@
-//! Wants a configuration with a status, and answers with it.
+//! Wants a configuration with a status, and answers with it. With the status 0 it never gets done configuring.
 
 use serde::Deserialize;
 use wasm_host_guest::{Action, Config, LocalResponse, OnRequest, Plugin, Request, Result, export};
@@ -11,7 +11,11 @@ struct Configure {
 
 impl Plugin for Configure {
     fn configure(config: Config) -> Result<Self> {
-        config.parse()
+        let configured: Self = config.parse()?;
+        while configured.status == 0 {
+            std::hint::black_box(());
+        }
+        Ok(configured)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_guests::NATIVE_MISBEHAVE;
+use test_guests::{NATIVE_CONFIGURE, NATIVE_MISBEHAVE};
 use wasm_host::{Failure, FailureClass, Limits, Plugin, PoolPolicy, Reuse};
 
 use crate::common::{Logged, answered, engine, open, passed, plugin, request, status};
@@ -149,6 +149,16 @@ async fn says_which_setting_stops_a_guest_from_starting() {
     let text = error.to_string();
     assert!(text.starts_with("plugin `test` does not start: memory: wants "), "{text}");
     assert!(text.ends_with("bytes of memory, `limits.memory` is 65536 bytes"), "{text}");
+}
+
+#[tokio::test]
+async fn stops_a_guest_that_never_starts() {
+    let limits = Limits { startup: Duration::from_millis(200), ..patient() };
+    let endless = plugin(NATIVE_CONFIGURE).config(serde_json::json!({ "status": 0 })).limits(limits);
+    assert_eq!(
+        endless.load(engine()).await.unwrap_err().to_string(),
+        "plugin `test` does not start: wall-deadline: did not start within `limits.startup`, 200ms"
+    );
 }
 
 /// While one guest computes up to its deadline, others on the same thread are served.
