@@ -31,9 +31,26 @@ impl From<Action> for types::Action {
     }
 }
 
+/// What a plugin decides about a failure.
+#[derive(Debug)]
+pub enum ErrorAction {
+    /// Nothing: the next plugin is asked, and in the end the host answers.
+    Continue,
+    /// Send this answer.
+    Respond(LocalResponse),
+    /// Send the request again, to this service, or to the same. Needs [`Failure::retryable`](crate::Failure).
+    Retry(Option<String>),
+}
+
+impl From<LocalResponse> for ErrorAction {
+    fn from(response: LocalResponse) -> Self {
+        Self::Respond(response)
+    }
+}
+
 /// An answer made by the plugin itself.
 #[derive(Debug)]
-pub struct LocalResponse(types::LocalResponse);
+pub struct LocalResponse(pub(crate) types::LocalResponse);
 
 impl LocalResponse {
     /// An answer with this status, 200 to 599, no headers and an empty body.

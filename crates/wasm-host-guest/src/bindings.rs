@@ -58,6 +58,8 @@ macro_rules! phase {
 
 phase!(configure, "wasm-host:plugin/configure-plugin", "__export_configure");
 phase!(request, "wasm-host:plugin/request-plugin", "__export_request");
+phase!(request_body, "wasm-host:plugin/request-body-plugin", "__export_request_body");
 phase!(response, "wasm-host:plugin/response-plugin", "__export_response");
+phase!(response_body, "wasm-host:plugin/response-body-plugin", "__export_response_body");
 phase!(error, "wasm-host:plugin/error-plugin", "__export_error");
 phase!(complete, "wasm-host:plugin/complete-plugin", "__export_complete");

@@ -32,6 +32,7 @@ fn describe(error: &EditError) -> String {
         EditError::InvalidMethod(method) => format!("edit refused: a request cannot get the method `{method}`"),
         EditError::InvalidPath(path) => format!("edit refused: `{path}` is not a path with an optional query"),
         EditError::InvalidAuthority(name) => format!("edit refused: `{name}` is not a host with an optional port"),
+        EditError::WrongTime => "edit refused: the headers are sent, or the trailers are not there yet".to_owned(),
         EditError::TooLarge => "edit refused: over the plugin's limit on bytes of headers or bodies".to_owned(),
     }
 }

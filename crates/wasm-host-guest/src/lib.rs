@@ -30,11 +30,14 @@
 //! ones the host calls; a phase that is not named costs nothing.
 
 mod action;
+mod adapter;
+mod body;
 mod config;
 mod error;
 mod header;
 mod message;
 mod plugin;
+mod stream;
 
 pub mod exchange;
 pub mod log;
@@ -45,11 +48,16 @@ pub mod upstream;
 pub mod bindings;
 mod macros;
 
-pub use action::{Action, LocalResponse};
+pub use action::{Action, ErrorAction, LocalResponse};
+pub use body::{BodyAction, BodyMode, BodyReading, Framing, Output, Piece, SseEvent};
 pub use config::Config;
 pub use error::{EditError, Error, Result};
 pub use header::HeaderValue;
 pub use message::{Request, Response};
 #[doc(hidden)]
-pub use plugin::{Adapter, Slot};
-pub use plugin::{Failure, OnComplete, OnError, OnRequest, OnResponse, Plugin, Summary};
+pub use plugin::{Adapter, Slot, Streams};
+pub use plugin::{
+    Decision, Failure, Failures, OnComplete, OnError, OnRequest, OnRequestBody, OnRequestStream, OnResponse,
+    OnResponseBody, OnResponseStream, Plugin, Summary,
+};
+pub use stream::BodyStream;

@@ -1,7 +1,17 @@
-/// Makes a type the component's plugin, with the phases that are named: `request`, `response`, `error`, `complete`.
+/// Makes a type the component's plugin, with the phases that are named.
 ///
-/// Used once in a crate. Each phase needs its trait: [`OnRequest`](crate::OnRequest),
-/// [`OnResponse`](crate::OnResponse), [`OnError`](crate::OnError), [`OnComplete`](crate::OnComplete).
+/// Used once in a crate. Each phase needs its trait:
+///
+/// | Phase | Trait |
+/// | --- | --- |
+/// | `request` | [`OnRequest`](crate::OnRequest) |
+/// | `request_body` | [`OnRequestBody`](crate::OnRequestBody) |
+/// | `request_stream` | [`OnRequestStream`](crate::OnRequestStream), in the place of `request_body` |
+/// | `response` | [`OnResponse`](crate::OnResponse) |
+/// | `response_body` | [`OnResponseBody`](crate::OnResponseBody) |
+/// | `response_stream` | [`OnResponseStream`](crate::OnResponseStream), in the place of `response_body` |
+/// | `error` | [`OnError`](crate::OnError) |
+/// | `complete` | [`OnComplete`](crate::OnComplete) |
 ///
 /// ```text
 /// export!(MyPlugin: request, response);
@@ -36,8 +46,30 @@ macro_rules! __export_phase {
     (request) => {
         $crate::bindings::request::__export_request!(Exported with_types_in $crate::bindings::request);
     };
+    (request_body) => {
+        $crate::bindings::request_body::__export_request_body!(
+            Exported with_types_in $crate::bindings::request_body
+        );
+    };
+    (request_stream) => {
+        type ExportedRequestStream = $crate::Streams<Exported>;
+        $crate::bindings::request_body::__export_request_body!(
+            ExportedRequestStream with_types_in $crate::bindings::request_body
+        );
+    };
     (response) => {
         $crate::bindings::response::__export_response!(Exported with_types_in $crate::bindings::response);
+    };
+    (response_body) => {
+        $crate::bindings::response_body::__export_response_body!(
+            Exported with_types_in $crate::bindings::response_body
+        );
+    };
+    (response_stream) => {
+        type ExportedResponseStream = $crate::Streams<Exported>;
+        $crate::bindings::response_body::__export_response_body!(
+            ExportedResponseStream with_types_in $crate::bindings::response_body
+        );
     };
     (error) => {
         $crate::bindings::error::__export_error!(Exported with_types_in $crate::bindings::error);
@@ -49,7 +81,8 @@ macro_rules! __export_phase {
         compile_error!(concat!(
             "no such phase: `",
             stringify!($other),
-            "`; the phases are request, response, error, complete"
+            "`; the phases are request, request_body, request_stream, response, response_body, response_stream, ",
+            "error, complete"
         ));
     };
 }

@@ -1,4 +1,7 @@
-use crate::{EditError, HeaderValue, Result, bindings::imports::wasm_host::plugin::types};
+use crate::{
+    BodyMode, BodyReading, EditError, HeaderValue, Result, bindings::imports::wasm_host::plugin::types,
+    stream::Trailers,
+};
 
 /// A request on its way to the upstream, as the earlier plugins left it.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +41,37 @@ macro_rules! headers {
         /// Removes every value of a header, and says how many there were.
         pub fn remove_header(&self, name: &str) -> Result<u32, EditError> {
             self.0.remove_header(name)
+        }
+
+        /// How the plugin reads this message's body, in place of what it declared. For the phase of the headers.
+        pub fn read_body(&self, reading: impl Into<BodyReading>) -> Result<(), EditError> {
+            self.0.read_body(reading.into().into())
+        }
+
+        /// Lets this message's body flow past the plugin.
+        pub fn skip_body(&self) -> Result<(), EditError> {
+            self.read_body(BodyMode::None)
+        }
+
+        /// Names trailers that the plugin may add: HTTP/1.1 sends no others.
+        pub fn announce_trailers(&self, names: &[&str]) -> Result<(), EditError> {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            self.0.announce_trailers(&names)
+        }
+
+        /// The trailers, at the end of the body.
+        pub fn trailers(&self) -> Result<Vec<(String, HeaderValue)>, EditError> {
+            Ok(self.0.trailers()?.into_iter().map(|(name, value)| (name, HeaderValue(value))).collect())
+        }
+
+        /// Sets a trailer, at the end of the body.
+        pub fn set_trailer(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EditError> {
+            self.0.set_trailer(name, value.as_ref())
+        }
+
+        /// Removes a trailer, at the end of the body, and says how many values it had.
+        pub fn remove_trailer(&self, name: &str) -> Result<u32, EditError> {
+            self.0.remove_trailer(name)
         }
     };
 }
@@ -104,3 +138,24 @@ impl Response<'_> {
 
     headers!();
 }
+
+macro_rules! trailers_of {
+    ($message:ty) => {
+        impl Trailers for $message {
+            fn trailers(&self) -> Result<Vec<(String, HeaderValue)>> {
+                Ok(self.trailers()?)
+            }
+
+            fn edit(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
+                match value {
+                    Some(value) => self.set_trailer(name, value)?,
+                    None => drop(self.remove_trailer(name)?),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+trailers_of!(Request<'_>);
+trailers_of!(Response<'_>);

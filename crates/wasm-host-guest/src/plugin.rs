@@ -1,13 +1,13 @@
-use std::marker::PhantomData;
+use std::future::Future;
 
-use crate::{
-    Action, Config, Request, Response, Result,
-    bindings::{self, imports::wasm_host::plugin::types},
-};
+use crate::{Action, BodyAction, BodyReading, BodyStream, Config, ErrorAction, Piece, Request, Response, Result};
 
-pub use bindings::{
-    complete::exports::wasm_host::plugin::complete_phase::Summary,
-    error::exports::wasm_host::plugin::error_phase::Failure,
+pub use crate::{
+    adapter::{Adapter, Slot, Streams},
+    bindings::{
+        complete::exports::wasm_host::plugin::complete_phase::{Decision, Summary},
+        error::exports::wasm_host::plugin::error_phase::{Failure, Failures},
+    },
 };
 
 /// A plugin: what it is made of once it has its configuration.
@@ -25,74 +25,62 @@ pub trait OnRequest: Plugin {
     fn on_request(&mut self, request: &Request<'_>) -> Result<Action>;
 }
 
+/// The body of a request, a piece at a time.
+pub trait OnRequestBody: Plugin {
+    /// How the plugin reads it. Asked once, after the plugin was configured.
+    fn request_body(&self) -> BodyReading;
+
+    /// Decides about one piece. The request's headers can be edited while they are held.
+    fn on_request_body(&mut self, request: &Request<'_>, piece: Piece) -> Result<BodyAction>;
+}
+
+/// The body of a request, to iterate over.
+pub trait OnRequestStream: Plugin {
+    /// How the plugin reads it. Asked once, after the plugin was configured.
+    fn request_body(&self) -> BodyReading;
+
+    /// Reads the body. The future takes along what it needs of the plugin.
+    fn on_request_stream(&mut self, body: BodyStream) -> impl Future<Output = Result<()>> + 'static;
+}
+
 /// The response phase: the response's headers are there, the client has not seen them.
 pub trait OnResponse: Plugin {
     /// Decides about a response.
     fn on_response(&mut self, response: &Response<'_>) -> Result<Action>;
 }
 
-/// The error phase: no response could be had from the upstream.
+/// The body of a response, a piece at a time.
+pub trait OnResponseBody: Plugin {
+    /// How the plugin reads it. Asked once, after the plugin was configured.
+    fn response_body(&self) -> BodyReading;
+
+    /// Decides about one piece. The response's headers can be edited while they are held.
+    fn on_response_body(&mut self, response: &Response<'_>, piece: Piece) -> Result<BodyAction>;
+}
+
+/// The body of a response, to iterate over.
+pub trait OnResponseStream: Plugin {
+    /// How the plugin reads it. Asked once, after the plugin was configured.
+    fn response_body(&self) -> BodyReading;
+
+    /// Reads the body. The future takes along what it needs of the plugin.
+    fn on_response_stream(&mut self, body: BodyStream) -> impl Future<Output = Result<()>> + 'static;
+}
+
+/// The error phase: the upstream failed, or a plugin that fails closed.
 pub trait OnError: Plugin {
+    /// The failures that the plugin sees. Asked once, after the plugin was configured. By default those of upstreams from
+    /// which no response could be had.
+    fn failures(&self) -> Failures {
+        Failures::UNREACHABLE
+    }
+
     /// May answer in the host's place.
-    fn on_error(&mut self, failure: Failure) -> Result<Action>;
+    fn on_error(&mut self, failure: Failure) -> Result<ErrorAction>;
 }
 
 /// The complete phase: the exchange is over.
 pub trait OnComplete: Plugin {
     /// Takes note of how it went.
     fn on_complete(&mut self, summary: Summary);
-}
-
-/// Where the instance keeps its plugin. Written by [`export!`](crate::export).
-#[doc(hidden)]
-pub trait Slot: Plugin {
-    fn with<T>(use_it: impl FnOnce(&mut Option<Self>) -> T) -> T;
-}
-
-/// Stands between the generated bindings and a plugin.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Adapter<P>(PhantomData<P>);
-
-fn call<P: Slot, T>(phase: impl FnOnce(&mut P) -> Result<T>) -> Result<T, String> {
-    P::with(|plugin| match plugin {
-        Some(plugin) => phase(plugin).map_err(|error| error.to_string()),
-        None => Err("called before it was configured".into()),
-    })
-}
-
-impl<P: Slot> bindings::configure::exports::wasm_host::plugin::configure_phase::Guest for Adapter<P> {
-    fn configure(config: String) -> Result<(), String> {
-        let configured = P::configure(Config::new(config)).map_err(|error| error.to_string())?;
-        P::with(|plugin| *plugin = Some(configured));
-        Ok(())
-    }
-}
-
-impl<P: Slot + OnRequest> bindings::request::exports::wasm_host::plugin::request_phase::Guest for Adapter<P> {
-    fn on_request(request: &types::Request) -> Result<types::Action, String> {
-        call::<P, _>(|plugin| plugin.on_request(&Request(request)).map(Into::into))
-    }
-}
-
-impl<P: Slot + OnResponse> bindings::response::exports::wasm_host::plugin::response_phase::Guest for Adapter<P> {
-    fn on_response(response: &types::Response) -> Result<types::Action, String> {
-        call::<P, _>(|plugin| plugin.on_response(&Response(response)).map(Into::into))
-    }
-}
-
-impl<P: Slot + OnError> bindings::error::exports::wasm_host::plugin::error_phase::Guest for Adapter<P> {
-    fn on_error(failure: Failure) -> Result<types::Action, String> {
-        call::<P, _>(|plugin| plugin.on_error(failure).map(Into::into))
-    }
-}
-
-impl<P: Slot + OnComplete> bindings::complete::exports::wasm_host::plugin::complete_phase::Guest for Adapter<P> {
-    fn on_complete(summary: Summary) {
-        P::with(|plugin| {
-            if let Some(plugin) = plugin {
-                plugin.on_complete(summary);
-            }
-        });
-    }
 }

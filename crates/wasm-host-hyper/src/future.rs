@@ -1,49 +1,55 @@
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use tower_service::Service;
-use wasm_host::{Body, BodyError, Exchange, ExchangeFacts, PluginChain, RequestOutcome};
+use wasm_host::{
+    Body, BodyError, ErrorOutcome, Exchange, ExchangeFacts, PluginChain, RequestOutcome, UpstreamFailure,
+    UpstreamFailureKind,
+};
 
-use crate::{ChosenService, Decisions, ErrorMap, PluginBody, completion::Completion};
+use crate::{ChosenService, Decisions, PluginBody, completion::Completion, layer::Handlers};
 
 /// The future of a [`PluginService`](crate::PluginService).
 pub struct ResponseFuture<E>(Pin<Box<dyn Future<Output = Result<Response<PluginBody>, E>> + Send>>);
 
 impl<E> ResponseFuture<E> {
-    pub(crate) fn new<S, B>(
-        service: S,
-        chain: &PluginChain,
-        errors: Option<ErrorMap<E>>,
-        request: Request<Body>,
-    ) -> Self
+    pub(crate) fn new<S, Q, B>(service: S, chain: &PluginChain, handlers: Handlers<E>, request: Request<Q>) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>, Error = E> + Send + 'static,
         S::Future: Send,
         E: Send + 'static,
+        Q: http_body::Body<Data = Bytes> + Send + 'static,
+        Q::Error: Into<BodyError>,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
         let started = Instant::now();
         let facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
+        let watches_statuses = chain.watched().server_errors;
         let mut completion = Completion::new(chain.exchange(facts), chain.phases().complete, started);
+        let request = request.map(|body| completion.count(body));
         Self(Box::pin(async move {
             let Some(exchange) = completion.exchange() else {
                 return Ok(Response::new(PluginBody::new(Body::empty(), None)));
             };
             let response = match exchange.on_request(request).await {
                 RequestOutcome::Respond(response) => response,
-                RequestOutcome::Continue(request) => forward(service, exchange, errors, request).await?,
+                RequestOutcome::BodyFailed(error) => broken_request(&handlers, &error),
+                RequestOutcome::Continue(request) => {
+                    Forwarding { service, handlers, watches_statuses }.send(exchange, request).await?
+                }
             };
             let (mut parts, body) = exchange.on_response(response).await.into_parts();
-            if !exchange.decisions().is_empty() {
-                parts.extensions.insert(Decisions(exchange.decisions().into()));
+            let decisions = exchange.decisions();
+            if !decisions.is_empty() {
+                parts.extensions.insert(Decisions(decisions.into()));
             }
             let body = PluginBody::new(body, completion.responded(parts.status));
             Ok(Response::from_parts(parts, body))
@@ -51,32 +57,75 @@ impl<E> ResponseFuture<E> {
     }
 }
 
-/// Sends the request to the service; a failure that the plugins may see becomes an answer.
-async fn forward<S, B>(
-    mut service: S,
-    exchange: &mut Exchange,
-    errors: Option<ErrorMap<S::Error>>,
-    mut request: Request<Body>,
-) -> Result<Response<Body>, S::Error>
+/// The answer to a request whose body broke off while a plugin waited for it.
+fn broken_request<E>(handlers: &Handlers<E>, error: &BodyError) -> Response<Body> {
+    handlers.broken_requests.as_ref().map_or_else(
+        || {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        },
+        |answer| answer(error),
+    )
+}
+
+/// The way from the end of the chain to the service and back.
+struct Forwarding<S, E> {
+    service: S,
+    handlers: Handlers<E>,
+    watches_statuses: bool,
+}
+
+impl<S, B> Forwarding<S, S::Error>
 where
     S: Service<Request<Body>, Response = Response<B>>,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BodyError>,
 {
-    if let Some(service) = exchange.chosen_service() {
-        let chosen = ChosenService(service.clone());
-        request.extensions_mut().insert(chosen);
+    /// Sends the request; a failure that the plugins may see becomes an answer, or the request is sent once more.
+    async fn send(mut self, exchange: &mut Exchange, mut request: Request<Body>) -> Result<Response<Body>, S::Error> {
+        loop {
+            if let Some(service) = exchange.chosen_service() {
+                let chosen = ChosenService(service.clone());
+                request.extensions_mut().insert(chosen);
+            }
+            let (failure, answer) = match self.service.call(request).await {
+                Ok(response) if self.watches_statuses && response.status().is_server_error() => {
+                    (status_failure(exchange, response.status()), response.map(Body::new))
+                }
+                Ok(response) => return Ok(response.map(Body::new)),
+                Err(error) => match (exchange.cut_request().await, &self.handlers.errors) {
+                    (Some(answer), _) => return Ok(answer),
+                    (None, Some(errors)) => errors(&error),
+                    (None, None) => return Err(error),
+                },
+            };
+            let failure = named(failure, exchange);
+            match exchange.on_error(&failure).await {
+                ErrorOutcome::Unanswered => return Ok(answer),
+                ErrorOutcome::Respond(response) => return Ok(response),
+                ErrorOutcome::Retry(again) => request = again,
+            }
+            poll_fn(|cx| self.service.poll_ready(cx)).await?;
+        }
     }
-    let error = match service.call(request).await {
-        Ok(response) => return Ok(response.map(Body::new)),
-        Err(error) => error,
-    };
-    let Some(errors) = errors else { return Err(error) };
-    let (mut failure, fallback) = errors(&error);
+}
+
+fn status_failure(exchange: &Exchange, status: StatusCode) -> UpstreamFailure {
+    UpstreamFailure {
+        service: exchange.facts().service.clone(),
+        kind: UpstreamFailureKind::Status,
+        message: format!("the upstream answered {status}"),
+        status,
+    }
+}
+
+/// The failure with the service that it is about.
+fn named(mut failure: UpstreamFailure, exchange: &Exchange) -> UpstreamFailure {
     if let Some(chosen) = exchange.chosen_service() {
         failure.service = Some(chosen.clone());
     }
-    Ok(exchange.on_error(&failure).await.unwrap_or(fallback))
+    failure
 }
 
 impl<E> Future for ResponseFuture<E> {

@@ -38,5 +38,5 @@ mod service;
 
 pub use body::PluginBody;
 pub use future::ResponseFuture;
-pub use layer::{ErrorMap, PluginLayer};
+pub use layer::{BrokenRequests, ErrorMap, PluginLayer};
 pub use service::{ChosenService, Decisions, PluginService};

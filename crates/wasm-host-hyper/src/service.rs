@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 use wasm_host::{Body, BodyError, Decision, PluginChain};
 
-use crate::{ErrorMap, PluginBody, ResponseFuture};
+use crate::{PluginBody, ResponseFuture, layer::Handlers};
 
 /// The service that a plugin chose for the request, in the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,18 +23,18 @@ pub struct Decisions(pub Arc<[Decision]>);
 pub struct PluginService<S, E> {
     inner: S,
     chain: PluginChain,
-    errors: Option<ErrorMap<E>>,
+    handlers: Handlers<E>,
 }
 
 impl<S, E> PluginService<S, E> {
-    pub(crate) fn new(inner: S, chain: PluginChain, errors: Option<ErrorMap<E>>) -> Self {
-        Self { inner, chain, errors }
+    pub(crate) fn new(inner: S, chain: PluginChain, handlers: Handlers<E>) -> Self {
+        Self { inner, chain, handlers }
     }
 }
 
 impl<S: Clone, E> Clone for PluginService<S, E> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), chain: self.chain.clone(), errors: self.errors.clone() }
+        Self { inner: self.inner.clone(), chain: self.chain.clone(), handlers: self.handlers.clone() }
     }
 }
 
@@ -66,6 +66,6 @@ where
         // The service that is ready is this one, not its clone.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(ready, &self.chain, self.errors.clone(), request.map(Body::new))
+        ResponseFuture::new(ready, &self.chain, self.handlers.clone(), request)
     }
 }

@@ -1,14 +1,17 @@
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
-use crate::{Body, Exchange, ExchangeFacts, Failure, FailureAction, Phase, Phases, Plugin};
+use crate::{
+    Body, ClosedAnswer, Exchange, ExchangeFacts, Failure, FailureAction, Phase, Phases, Plugin, WatchedFailures,
+};
 
 /// The ordered plugins of a route. Cloning is cheap.
 #[derive(Clone)]
 pub struct PluginChain {
     plugins: Arc<[Plugin]>,
     phases: Phases,
+    watched: WatchedFailures,
 }
 
 impl PluginChain {
@@ -23,7 +26,8 @@ impl PluginChain {
         });
         plugins.sort_by_key(Plugin::priority);
         let phases = plugins.iter().map(Plugin::phases).fold(Phases::default(), Phases::union);
-        Self { plugins: plugins.into(), phases }
+        let watched = plugins.iter().map(Plugin::watched).fold(WatchedFailures::default(), WatchedFailures::union);
+        Self { plugins: plugins.into(), phases, watched }
     }
 
     /// The plugins in the order in which they see a request.
@@ -34,6 +38,11 @@ impl PluginChain {
     /// The phases that one of the plugins has. A host may skip the others.
     pub fn phases(&self) -> Phases {
         self.phases
+    }
+
+    /// The failures that one of the plugins wants to see. A host may skip [`Exchange::on_error`] for the others.
+    pub fn watched(&self) -> WatchedFailures {
+        self.watched
     }
 
     /// Opens an exchange: one request, and its response.
@@ -63,25 +72,31 @@ pub(crate) enum Consequence {
 }
 
 /// Decides by the plugin's failure policy. The only place where a failure gets a meaning.
-pub(crate) fn consequence(plugin: &Plugin, failure: &Failure, phase: Phase, retried: bool) -> Consequence {
+///
+/// `may_retry`: the failed call was the first of its instance in this exchange, nothing of the message has been sent,
+/// and the plugin was not called again before.
+pub(crate) fn consequence(plugin: &Plugin, failure: &Failure, phase: Phase, may_retry: bool) -> Consequence {
     if matches!(phase, Phase::Error | Phase::Complete) {
         return Consequence::Ignore;
     }
-    let policy = plugin.policy();
-    match policy.action(failure.class) {
-        FailureAction::Closed(status) => Consequence::Close(closed(plugin, failure, *status)),
+    match plugin.policy().action(phase, failure.class) {
+        FailureAction::Closed(answer) => Consequence::Close(closed(plugin, failure, answer)),
         FailureAction::Open => Consequence::Bypass,
         FailureAction::OpenTag(header) => Consequence::BypassTagged(header.clone(), label(plugin, failure)),
-        FailureAction::RetryFresh if phase == Phase::Request && !retried => Consequence::Retry,
-        FailureAction::RetryFresh => Consequence::Close(closed(plugin, failure, None)),
+        FailureAction::RetryFresh if may_retry => Consequence::Retry,
+        FailureAction::RetryFresh => Consequence::Close(closed(plugin, failure, &ClosedAnswer::default())),
     }
 }
 
-fn closed(plugin: &Plugin, failure: &Failure, status: Option<StatusCode>) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status.unwrap_or_else(|| failure.class.status());
+fn closed(plugin: &Plugin, failure: &Failure, answer: &ClosedAnswer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body.clone()));
+    *response.status_mut() = answer.status.unwrap_or_else(|| failure.class.status());
+    let headers = response.headers_mut();
+    if let Some(content_type) = &answer.content_type {
+        headers.insert(CONTENT_TYPE, content_type.clone());
+    }
     if let Some(header) = &plugin.policy().expose_header {
-        response.headers_mut().insert(header.clone(), label(plugin, failure));
+        headers.insert(header.clone(), label(plugin, failure));
     }
     response
 }

@@ -86,6 +86,26 @@ pub enum Error {
         /// The guest's own words.
         message: String,
     },
+    /// The plugin is to read more of a body ahead than it may.
+    #[error("plugin `{plugin}` reads {phase} bodies by `{mode}`, and `limits.body_bytes` is {limit} bytes")]
+    BodyMode {
+        /// The plugin.
+        plugin: String,
+        /// `request` or `response`.
+        phase: &'static str,
+        /// How it reads them.
+        mode: crate::BodyMode,
+        /// The limit.
+        limit: usize,
+    },
+    /// A plugin is to read bodies and has no phase for it.
+    #[error("plugin `{plugin}` is configured to read {phase} bodies and has no {phase}-body phase")]
+    NoBodyPhase {
+        /// The plugin.
+        plugin: String,
+        /// `request` or `response`.
+        phase: &'static str,
+    },
     /// A plugin was built without code.
     #[error("plugin `{plugin}` has no code: give it `bytes` or a `file`")]
     NoCode {

@@ -1,22 +1,31 @@
+mod core;
+mod failures;
+mod read;
+mod stage;
 mod types;
 
 use std::{
     fmt,
     sync::{Arc, LazyLock},
-    time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode, header};
 use tokio::{runtime::Handle, sync::Semaphore};
-use tracing::Instrument;
 
-pub use self::types::{Decision, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind};
+pub(crate) use self::types::{ExchangeEnd, GuestFailure};
+use self::{
+    core::{PhaseCall, Ran, Shared},
+    failures::Retries,
+    read::{Direction, Read, Reader},
+};
+pub use self::{
+    read::CutByPlugin,
+    types::{Decision, ErrorOutcome, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind},
+};
 use crate::{
-    Body, ExchangeFacts, Execution, Failure, Outcome, Phase, Plugin, PluginChain,
+    Body, ExchangeFacts, Failure, Phase, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
-    chain::{Consequence, consequence, tag},
-    message::{Action, ExchangeState},
-    plugin::Seat,
+    message::Action,
 };
 
 /// Complete phases that may run at one moment beside the requests. Those over it are skipped and logged.
@@ -26,119 +35,162 @@ const COMPLETING: usize = 1024;
 ///
 /// The order of calls: [`on_request`](Self::on_request) once; [`on_error`](Self::on_error) when the upstream
 /// failed; [`on_response`](Self::on_response) with the answer, whoever made it; at the end
-/// [`complete`](Self::complete) or [`finish`](Self::finish). Dropping the exchange, or one of the futures, discards
-/// the instances it holds and leaks nothing.
+/// [`complete`](Self::complete) or [`finish`](Self::finish).
+///
+/// The bodies that come out of it may flow through plugins. They keep what they need of the exchange, and are to be
+/// polled within its runtime. Dropping the exchange, a body, or one of the futures discards the instances it holds and
+/// leaks nothing.
 pub struct Exchange {
-    chain: PluginChain,
-    facts: Arc<ExchangeFacts>,
-    /// Absent while a call has it, and after a call that was cancelled.
-    state: Option<Box<ExchangeState>>,
-    seats: Vec<Place>,
-    /// The plugins that have let the request pass: they see the response.
-    passed: usize,
-    /// The plugins that the request has reached: they see how the exchange ended.
-    reached: usize,
-    decisions: Vec<Decision>,
-    failures: Vec<Failure>,
-}
-
-/// What an exchange has of one plugin.
-enum Place {
-    /// Nothing yet.
-    Empty,
-    /// An instance at rest.
-    Seated(Seat),
-    /// The plugin failed, and is not called again.
-    Bypassed,
-}
-
-/// What one plugin's phase means for the message.
-enum Verdict {
-    Continue,
-    Respond(Response<Body>),
+    shared: Arc<Shared>,
+    /// Of the request as the client sent it.
+    method: Method,
+    chosen: Option<Arc<str>>,
+    retries: Retries,
 }
 
 impl Exchange {
     pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
-        let plugins = chain.plugins().len();
-        let facts = Arc::new(facts);
         Self {
-            chain,
-            state: Some(Box::new(ExchangeState::new(Arc::clone(&facts)))),
-            facts,
-            seats: std::iter::repeat_with(|| Place::Empty).take(plugins).collect(),
-            passed: 0,
-            reached: 0,
-            decisions: Vec::with_capacity(plugins),
-            failures: Vec::new(),
+            shared: Arc::new(Shared::new(chain, facts)),
+            method: Method::GET,
+            chosen: None,
+            retries: Retries::default(),
         }
     }
 
-    /// Runs the request phase of each plugin, in the chain's order, until one answers or fails closed.
+    /// Runs the request phases of each plugin, in the chain's order, until one answers or fails closed. A plugin that
+    /// reads the body ahead is waited for.
     pub async fn on_request(&mut self, request: Request<Body>) -> RequestOutcome {
-        let (parts, body) = request.into_parts();
-        self.state().request = parts;
-        for index in 0..self.seats.len() {
-            self.reached = index + 1;
-            match self.run(index, Phase::Request, |guest, store| guest.on_request(store)).await {
-                Verdict::Continue => self.passed = index + 1,
-                Verdict::Respond(response) => return RequestOutcome::Respond(response),
+        let (parts, mut body) = request.into_parts();
+        self.method = parts.method.clone();
+        self.shared.core().await.state(&self.shared).request = parts;
+        for index in 0..self.shared.chain.plugins().len() {
+            let mut core = self.shared.core().await;
+            core.reached = index + 1;
+            let how = PhaseCall::headers(Phase::Request);
+            let answer = match core.run(&self.shared, index, how, |guest, store| guest.on_request(store)).await {
+                Ran::Done(Action::Respond(response)) => Some(Read::Respond(response.into_response())),
+                Ran::Closed(response, failure) => Some(Read::Closed(response, failure)),
+                Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => None,
+            };
+            drop(core);
+            let read = match answer {
+                Some(answer) => answer,
+                None => self.reader(index, Direction::Request).read(body).await,
+            };
+            match read {
+                Read::On(next) => body = next,
+                Read::Respond(response) => {
+                    self.shared.core().await.refused(&self.shared, index);
+                    return RequestOutcome::Respond(response);
+                }
+                Read::Closed(response, failure) => {
+                    self.shared.core().await.refused(&self.shared, index);
+                    let answered = self.on_plugin_failure(index, response.status(), &failure).await;
+                    return RequestOutcome::Respond(answered.unwrap_or(response));
+                }
+                Read::Broken(error) => return RequestOutcome::BodyFailed(error),
             }
+            self.shared.core().await.passed = index + 1;
         }
-        let parts = std::mem::replace(&mut self.state().request, Request::new(()).into_parts().0);
-        RequestOutcome::Continue(Request::from_parts(parts, body))
+        RequestOutcome::Continue(self.release_request(body).await)
+    }
+
+    /// The request that goes to the upstream. Plugins that see its body flow can still read its headers, and the one of
+    /// an exchange whose plugins may retry can be sent again.
+    async fn release_request(&mut self, body: Body) -> Request<Body> {
+        let mut core = self.shared.core().await;
+        let state = core.state(&self.shared);
+        self.chosen.clone_from(&state.upstream);
+        let parts = if self.shared.chain.phases().request_body {
+            state.request.clone()
+        } else {
+            std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
+        };
+        drop(core);
+        let request = Request::from_parts(parts, body);
+        if self.shared.chain.phases().error {
+            self.retries.keep(&request);
+        }
+        request
     }
 
     /// The service that a plugin chose for the request, if one did.
     pub fn chosen_service(&self) -> Option<&Arc<str>> {
-        self.state.as_ref()?.upstream.as_ref()
+        self.chosen.as_ref()
     }
 
-    /// Runs the response phase of the plugins that let the request pass, in reverse order. Each sees the response as
-    /// the plugins behind it left it.
+    /// The answer of a plugin's failure policy to a request whose body that plugin cut on its way to the upstream: what
+    /// the client gets when sending the request has failed. At most once.
+    pub async fn cut_request(&mut self) -> Option<Response<Body>> {
+        self.shared.core().await.cut.take()
+    }
+
+    /// Runs the response phases of the plugins that let the request pass, in reverse order. Each sees the response as
+    /// the plugins behind it left it. A plugin that reads the body ahead is waited for.
     pub async fn on_response(&mut self, response: Response<Body>) -> Response<Body> {
-        if !self.chain.phases().response {
+        let phases = self.shared.chain.phases();
+        if !phases.response && !phases.response_body {
             return response;
         }
         let (parts, mut body) = response.into_parts();
-        self.state().response = parts;
-        for index in (0..self.passed).rev() {
-            if let Verdict::Respond(response) =
-                self.run(index, Phase::Response, |guest, store| guest.on_response(store)).await
-            {
-                let (parts, replaced) = response.into_parts();
-                self.state().response = parts;
-                body = replaced;
-            }
+        let mut core = self.shared.core().await;
+        core.state(&self.shared).response = parts;
+        let passed = core.passed;
+        drop(core);
+        for index in (0..passed).rev() {
+            let mut core = self.shared.core().await;
+            let how = PhaseCall::headers(Phase::Response);
+            let ran = core.run(&self.shared, index, how, |guest, store| guest.on_response(store)).await;
+            let has_content = has_content(&self.method, core.state(&self.shared).response.status);
+            drop(core);
+            let read = match ran {
+                Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
+                Ran::Closed(response, failure) => Read::Closed(response, failure),
+                _ if has_content => self.reader(index, Direction::Response).read(body).await,
+                _ => {
+                    skip_body(&self.shared, index).await;
+                    Read::On(body)
+                }
+            };
+            let replaced = match read {
+                Read::On(next) => {
+                    body = next;
+                    continue;
+                }
+                Read::Respond(response) => response,
+                Read::Closed(response, failure) => {
+                    self.on_plugin_failure(index, response.status(), &failure).await.unwrap_or(response)
+                }
+                Read::Broken(error) => self.on_broken_response(&error.to_string()).await,
+            };
+            let (parts, replaced) = replaced.into_parts();
+            let mut core = self.shared.core().await;
+            core.state(&self.shared).response = parts;
+            core.over(&self.shared, index, Phase::ResponseBody);
+            body = replaced;
         }
-        let parts = std::mem::replace(&mut self.state().response, Response::new(()).into_parts().0);
+        let mut core = self.shared.core().await;
+        core.responded(&self.shared);
+        let state = core.state(&self.shared);
+        let parts = if phases.response_body {
+            state.response.clone()
+        } else {
+            std::mem::replace(&mut state.response, Response::new(()).into_parts().0)
+        };
         Response::from_parts(parts, body)
     }
 
-    /// Runs the error phase of the plugins that let the request pass, in reverse order, until one answers. The
-    /// answer, or the host's own, is then passed to [`on_response`](Self::on_response). A plugin that fails here has no
-    /// answer.
-    pub async fn on_error(&mut self, failure: &UpstreamFailure) -> Option<Response<Body>> {
-        if !self.chain.phases().error {
-            return None;
-        }
-        let failure = Arc::new(failure.clone());
-        for index in (0..self.passed).rev() {
-            let failure = Arc::clone(&failure);
-            let verdict =
-                self.run(index, Phase::Error, move |guest, store| on_error(guest, store, Arc::clone(&failure)));
-            if let Verdict::Respond(response) = verdict.await {
-                return Some(response);
-            }
-        }
-        None
-    }
-
     /// Runs the complete phase of the plugins that the request reached, and ends the exchange.
-    pub async fn complete(mut self, summary: Summary) {
-        if self.chain.phases().complete {
-            for index in (0..self.reached).rev() {
-                self.run(index, Phase::Complete, |guest, store| on_complete(guest, store, summary)).await;
+    pub async fn complete(self, summary: Summary) {
+        if self.shared.chain.phases().complete {
+            let end = Arc::new(ExchangeEnd { summary, decisions: self.decisions() });
+            let mut core = self.shared.core().await;
+            for index in (0..core.reached).rev() {
+                let end = Arc::clone(&end);
+                let how = PhaseCall { phase: Phase::Complete, headers_open: false };
+                core.run(&self.shared, index, how, move |guest, store| on_complete(guest, store, Arc::clone(&end)))
+                    .await;
             }
         }
         self.finish();
@@ -150,7 +202,7 @@ impl Exchange {
     /// Outside of a tokio runtime the complete phases are skipped, with a warning.
     pub fn complete_in_background(self, summary: Summary) {
         static COMPLETING_NOW: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(COMPLETING)));
-        if !self.chain.phases().complete {
+        if !self.shared.chain.phases().complete {
             return self.finish();
         }
         let place = Arc::clone(&COMPLETING_NOW).try_acquire_owned();
@@ -172,189 +224,62 @@ impl Exchange {
         }
     }
 
-    /// Ends the exchange: its instances, all at rest, go back to their pools.
+    /// Ends the exchange: instances at rest go back to their pools, those of bodies under way at their end.
     pub fn finish(self) {
-        for place in self.seats {
-            if let Place::Seated(seat) = place {
-                seat.give_back();
-            }
-        }
+        self.shared.finish();
     }
 
-    /// What each plugin did so far, in the order it was done.
-    pub fn decisions(&self) -> &[Decision] {
-        &self.decisions
+    /// What each plugin did so far, in the order it was done. The pieces of one body are one decision.
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.shared.decisions()
     }
 
     /// The failures of plugins so far, in the order they happened.
-    pub fn failures(&self) -> &[Failure] {
-        &self.failures
+    pub fn failures(&self) -> Vec<Failure> {
+        self.shared.failures()
     }
 
-    fn state(&mut self) -> &mut ExchangeState {
-        self.state.get_or_insert_with(|| Box::new(ExchangeState::new(Arc::clone(&self.facts))))
+    /// What plugins are told of the request.
+    pub fn facts(&self) -> &ExchangeFacts {
+        &self.shared.facts
     }
 
-    /// Calls one phase of one plugin, and deals with its failure.
-    async fn run<C>(&mut self, index: usize, phase: Phase, call: C) -> Verdict
-    where
-        C: for<'a> Fn(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
-    {
-        let Some(plugin) = self.chain.plugins().get(index).cloned() else { return Verdict::Continue };
-        if !plugin.phases().has(phase) || matches!(self.place(index), Place::Bypassed) {
-            return Verdict::Continue;
-        }
-        let mut retried = false;
-        loop {
-            let failure = match self.call(index, &plugin, phase, retried, &call).await {
-                Ok(Action::Continue) => return Verdict::Continue,
-                Ok(Action::Respond(response)) => return Verdict::Respond(response.into_response()),
-                Err(failure) => failure,
-            };
-            self.report(&plugin, phase, &failure);
-            let consequence = consequence(&plugin, &failure, phase, retried);
-            self.failures.push(failure);
-            match consequence {
-                Consequence::Close(response) => {
-                    *self.place(index) = Place::Bypassed;
-                    return Verdict::Respond(response);
-                }
-                Consequence::Ignore => {
-                    *self.place(index) = Place::Bypassed;
-                    return Verdict::Continue;
-                }
-                Consequence::Retry => {
-                    self.state().roll_back();
-                    retried = true;
-                }
-                Consequence::Bypass => {
-                    self.bypass(index);
-                    return Verdict::Continue;
-                }
-                Consequence::BypassTagged(name, value) => {
-                    self.bypass(index);
-                    let state = self.state();
-                    match phase {
-                        Phase::Request => tag(&mut state.request.headers, name, value),
-                        _ => tag(&mut state.response.headers, name, value),
-                    }
-                    return Verdict::Continue;
-                }
-            }
-        }
-    }
-
-    /// One call, counted and observed.
-    async fn call<C>(
-        &mut self,
-        index: usize,
-        plugin: &Plugin,
-        phase: Phase,
-        fresh: bool,
-        call: C,
-    ) -> Result<Action, Failure>
-    where
-        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
-    {
-        let span = tracing::debug_span!(
-            "plugin",
-            plugin = plugin.name(),
-            phase = phase.as_str(),
-            action = tracing::field::Empty
-        );
-        let (result, duration) = self.call_seated(index, plugin, phase, fresh, call).instrument(span.clone()).await;
-        let outcome = match &result {
-            Ok(Action::Continue) => Outcome::Continue,
-            Ok(Action::Respond(_)) => Outcome::Respond,
-            Err(failure) => Outcome::Failed(failure.class),
-        };
-        span.record("action", outcome.as_str());
-        plugin.counters().count(outcome);
-        plugin.observer().executed(&Execution { phase, outcome, duration });
-        self.decisions.push(Decision { plugin: Arc::clone(plugin.shared_name()), phase, outcome, duration });
-        result
-    }
-
-    /// One call on the exchange's instance of the plugin, which stays with the exchange when it is needed again.
-    async fn call_seated<C>(
-        &mut self,
-        index: usize,
-        plugin: &Plugin,
-        phase: Phase,
-        fresh: bool,
-        call: C,
-    ) -> (Result<Action, Failure>, Duration)
-    where
-        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>>,
-    {
-        let undo_wanted = plugin.policy().may_keep_the_message();
-        self.state().begin_call(phase, plugin.limits().header_bytes, undo_wanted);
-        // Until the call returns: a plugin whose call was cancelled is not called again.
-        let seat = match std::mem::replace(self.place(index), Place::Bypassed) {
-            Place::Seated(seat) => Ok(seat),
-            _ if fresh => plugin.check_out_fresh().await,
-            _ => plugin.check_out().await,
-        };
-        let mut seat = match seat {
-            Ok(seat) => seat,
-            Err(failure) => return (Err(failure), Duration::ZERO),
-        };
-        let result = seat.instance.call(&mut self.state, phase, call).await;
-        let duration = seat.instance.elapsed();
-        if result.is_ok() {
-            if plugin.phases().needed_after(phase) {
-                *self.place(index) = Place::Seated(seat);
-            } else {
-                *self.place(index) = Place::Empty;
-                seat.give_back();
-            }
-        }
-        (result, duration)
-    }
-
-    #[expect(clippy::indexing_slicing, reason = "there is a place for each plugin of the chain")]
-    fn place(&mut self, index: usize) -> &mut Place {
-        &mut self.seats[index]
-    }
-
-    fn bypass(&mut self, index: usize) {
-        *self.place(index) = Place::Bypassed;
-        self.state().roll_back();
-    }
-
-    fn report(&mut self, plugin: &Plugin, phase: Phase, failure: &Failure) {
-        tracing::warn!(
-            plugin = plugin.name(),
-            phase = phase.as_str(),
-            class = failure.class.as_str(),
-            exchange = self.facts.id,
-            "plugin failed: {}",
-            failure.message.escape_debug(),
-        );
+    fn reader(&self, index: usize, direction: Direction) -> Reader {
+        Reader { shared: Arc::clone(&self.shared), index, direction }
     }
 }
 
-fn on_error<'a>(
-    guest: &'a mut dyn Guest,
-    store: &'a mut HostStore,
-    failure: Arc<UpstreamFailure>,
-) -> BoxFuture<'a, GuestResult<Action>> {
-    Box::pin(async move { guest.on_error(store, &failure).await })
+/// Whether a response has content (RFC 9110 6.4.1). After a switch of protocols the connection is no body.
+fn has_content(method: &Method, status: StatusCode) -> bool {
+    let is_tunnel = *method == Method::CONNECT && status.is_success();
+    let is_bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || status.is_informational();
+    *method != Method::HEAD && !is_tunnel && !is_bodiless
+}
+
+/// The response has no content by what it is. A length that it states is that of a body the plugin might change.
+async fn skip_body(shared: &Shared, index: usize) {
+    let mut core = shared.core().await;
+    let reading = core.reading(shared, index, Phase::ResponseBody);
+    let response = &mut core.state(shared).response;
+    if reading.mode.may_change() && !response.status.is_informational() {
+        response.headers.remove(header::CONTENT_LENGTH);
+    }
+    core.over(shared, index, Phase::ResponseBody);
 }
 
 fn on_complete<'a>(
     guest: &'a mut dyn Guest,
     store: &'a mut HostStore,
-    summary: Summary,
-) -> BoxFuture<'a, GuestResult<Action>> {
-    Box::pin(async move { guest.on_complete(store, summary).await.map(|()| Action::Continue) })
+    end: Arc<ExchangeEnd>,
+) -> BoxFuture<'a, GuestResult<()>> {
+    Box::pin(async move { guest.on_complete(store, &end).await })
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("chain", &self.chain)
-            .field("decisions", &self.decisions)
+            .field("chain", &self.shared.chain)
+            .field("decisions", &self.decisions())
             .finish_non_exhaustive()
     }
 }

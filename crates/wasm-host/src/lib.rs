@@ -15,6 +15,7 @@
 //! let response = match exchange.on_request(request).await {
 //!     RequestOutcome::Continue(request) => send_to_upstream(request).await,
 //!     RequestOutcome::Respond(response) => response,
+//!     RequestOutcome::BodyFailed(_) => return Ok(()),
 //! };
 //! let response = exchange.on_response(response).await;
 //! exchange.finish();
@@ -27,6 +28,8 @@
 //!
 //! Everything here runs within a tokio runtime with its timer enabled. No type of wasmtime is part of the API.
 
+mod body;
+mod breaker;
 mod capability;
 mod chain;
 mod engine;
@@ -47,17 +50,21 @@ mod epoch;
 mod meter;
 mod store;
 
-pub use abi::Phases;
+pub use abi::{Phases, WatchedFailures};
+pub use body::{BodyMode, BodyReading, Framing};
+pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{Grants, LogLevel, LogRecord, LogSink, Names, TracingLog};
 pub use chain::PluginChain;
 pub use compile::Digest;
 pub use engine::{PluginEngine, PluginEngineBuilder};
 pub use error::{Error, Result};
-pub use exchange::{Decision, Exchange, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind};
+pub use exchange::{
+    CutByPlugin, Decision, ErrorOutcome, Exchange, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind,
+};
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use message::{Body, BodyError, ExchangeFacts, Phase};
 pub use metrics::{Execution, Observer, Outcome, PluginObserver, PluginStats};
 pub use plugin::{Plugin, PluginBuilder};
-pub use policy::{Failure, FailureAction, FailureClass, FailurePolicy};
+pub use policy::{ClosedAnswer, Failure, FailureAction, FailureClass, FailurePolicy, PhasePolicy};
 pub use pool::{PoolPolicy, Reuse};

@@ -33,6 +33,9 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Bytes of the bodies of local responses that one call makes, summed.
     pub response_body: usize,
+    /// Bytes of one body that are held for the plugin: a `peek` or a `buffer` may ask for no more, and no line and no event
+    /// may be longer. Of each body, up to this much and one more piece.
+    pub body_bytes: usize,
     /// Bytes of log messages of one call, 32 for each message besides its text. What comes after is dropped and counted.
     pub log_bytes: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
@@ -54,6 +57,7 @@ impl Default for Limits {
             hostcall_bytes: 4 << 20,
             header_bytes: 64 << 10,
             response_body: 1 << 20,
+            body_bytes: 1 << 20,
             log_bytes: 16 << 10,
             concurrency: 256,
             queue: 256,

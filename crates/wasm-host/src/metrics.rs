@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{FailureClass, Phase};
+use crate::{CircuitState, FailureClass, Phase};
 
 /// Who is told of what plugins do, to count it. Called on the request's path: it must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -17,11 +17,11 @@ pub trait Observer: Send + Sync + fmt::Debug {
 
 /// Who is told of one plugin's calls.
 pub trait PluginObserver: Send + Sync + fmt::Debug {
-    /// A call ended.
+    /// A call ended, or was not made because the plugin's circuit is open.
     fn executed(&self, execution: &Execution);
 }
 
-/// One call of a plugin that ended.
+/// One call of a plugin that ended, or that was not made because the plugin's circuit is open.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Execution {
@@ -29,7 +29,7 @@ pub struct Execution {
     pub phase: Phase,
     /// How it ended.
     pub outcome: Outcome,
-    /// How long the call took, waiting for an instance not included.
+    /// How long the call took, waiting for an instance not included; zero for one that was not made.
     pub duration: Duration,
 }
 
@@ -41,17 +41,32 @@ pub enum Outcome {
     Continue,
     /// The plugin answered.
     Respond,
+    /// The plugin put something in the place of a piece of a body.
+    Replace,
+    /// The plugin ended a body.
+    Finish,
+    /// The plugin broke a body off.
+    Reset,
+    /// The plugin has the request sent again.
+    Retry,
     /// The call failed.
     Failed(FailureClass),
+    /// The plugin was not called, because its circuit is open.
+    CircuitOpen,
 }
 
 impl Outcome {
-    /// The name in logs and metrics: `continue`, `respond`, or the failure class.
+    /// The name in logs and metrics: that of the variant in lower case (`circuit-open`), or the failure class.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Continue => "continue",
             Self::Respond => "respond",
+            Self::Replace => "replace",
+            Self::Finish => "finish",
+            Self::Reset => "reset",
+            Self::Retry => "retry",
             Self::Failed(class) => class.as_str(),
+            Self::CircuitOpen => "circuit-open",
         }
     }
 }
@@ -73,7 +88,7 @@ impl PluginObserver for NoObserver {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginStats {
-    /// Calls that ended, of all phases.
+    /// Calls that ended, of all phases. Those that were not made because the circuit was open are not among them.
     pub executions: u64,
     /// Calls that failed, by class; classes that did not happen are absent.
     pub failures: Vec<(FailureClass, u64)>,
@@ -89,6 +104,8 @@ pub struct PluginStats {
     pub pool_hits: u64,
     /// Exchanges that got a new instance.
     pub pool_misses: u64,
+    /// Its circuit; none for a plugin without a circuit breaker.
+    pub circuit: Option<CircuitState>,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +118,9 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn count(&self, outcome: Outcome) {
+        if outcome == Outcome::CircuitOpen {
+            return;
+        }
         self.executions.fetch_add(1, Relaxed);
         if let Outcome::Failed(class) = outcome
             && let Some(counter) = self.failures.get(class as usize)

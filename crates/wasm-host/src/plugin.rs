@@ -2,15 +2,17 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
-    Digest, Error, Failure, FailureClass, FailurePolicy, Grants, Limits, Phases, PluginEngine, PluginObserver,
-    PluginStats, PoolPolicy, Result,
-    abi::GuestPre,
+    BodyMode, BodyReading, CircuitBreaker, CircuitState, Digest, Error, Failure, FailureClass, FailurePolicy, Grants,
+    Limits, Phase, Phases, PluginEngine, PluginObserver, PluginStats, PoolPolicy, Result, WatchedFailures,
+    abi::{Declared, GuestPre},
+    breaker::Breaker,
     capability::PluginConfig,
     compile::{CompiledCode, Source},
     metrics::Counters,
@@ -29,8 +31,10 @@ struct Inner {
     engine: PluginEngine,
     code: Code,
     phases: Phases,
+    declared: Declared,
     pool: Arc<Pool>,
     policy: FailurePolicy,
+    breaker: Option<Breaker>,
     priority: i32,
     counters: Counters,
     observer: Arc<dyn PluginObserver>,
@@ -57,7 +61,10 @@ impl Plugin {
             grants: Grants::default(),
             pool: PoolPolicy::default(),
             policy: FailurePolicy::default(),
+            circuit_breaker: None,
             priority: 0,
+            request_body: None,
+            response_body: None,
         }
     }
 
@@ -92,9 +99,29 @@ impl Plugin {
         self.0.phases
     }
 
+    /// How it reads the bodies of requests, where it does not say otherwise of one.
+    pub fn request_body(&self) -> BodyReading {
+        self.0.declared.request_body
+    }
+
+    /// How it reads the bodies of responses, where it does not say otherwise of one.
+    pub fn response_body(&self) -> BodyReading {
+        self.0.declared.response_body
+    }
+
+    /// The failures that its error phase sees.
+    pub fn watched(&self) -> WatchedFailures {
+        self.0.declared.failures
+    }
+
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.0.context.limits
+    }
+
+    /// How its circuit is now; none without a [circuit breaker](PluginBuilder::circuit_breaker).
+    pub fn circuit(&self) -> Option<CircuitState> {
+        self.0.breaker.as_ref().map(|breaker| breaker.state(Instant::now()))
     }
 
     /// What it has done so far, and what it holds now.
@@ -105,6 +132,7 @@ impl Plugin {
             waiting: self.0.pool.waiting(),
             idle,
             idle_memory,
+            circuit: self.circuit(),
             ..self.0.counters.read()
         }
     }
@@ -119,6 +147,14 @@ impl Plugin {
 
     pub(crate) fn policy(&self) -> &FailurePolicy {
         &self.0.policy
+    }
+
+    pub(crate) fn reading(&self, phase: Phase) -> BodyReading {
+        if phase == Phase::RequestBody { self.request_body() } else { self.response_body() }
+    }
+
+    pub(crate) fn breaker(&self) -> Option<&Breaker> {
+        self.0.breaker.as_ref()
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -160,6 +196,26 @@ impl Plugin {
 }
 
 impl Inner {
+    /// Puts the operator's word in the place of the guest's, and checks that it can be held.
+    fn set_readings(&mut self, wanted: [(&'static str, Option<BodyReading>); 2]) -> Result<()> {
+        let Phases { request_body, response_body, .. } = self.phases;
+        let declared = [&mut self.declared.request_body, &mut self.declared.response_body];
+        let limit = self.context.limits.body_bytes;
+        for (((phase, wanted), declared), has_phase) in
+            wanted.into_iter().zip(declared).zip([request_body, response_body])
+        {
+            let plugin = || self.context.name.to_string();
+            *declared = wanted.unwrap_or(*declared);
+            if !has_phase && declared.mode != BodyMode::None {
+                return Err(Error::NoBodyPhase { plugin: plugin(), phase });
+            }
+            if declared.mode.held_bytes() as usize > limit {
+                return Err(Error::BodyMode { plugin: plugin(), phase, mode: declared.mode, limit });
+            }
+        }
+        Ok(())
+    }
+
     /// Makes an instance. When the engine is full, an idle one makes room.
     async fn start_instance(&self) -> Result<Instance, Startup> {
         let pre = match &self.code {
@@ -217,7 +273,10 @@ pub struct PluginBuilder {
     grants: Grants,
     pool: PoolPolicy,
     policy: FailurePolicy,
+    circuit_breaker: Option<CircuitBreaker>,
     priority: i32,
+    request_body: Option<BodyReading>,
+    response_body: Option<BodyReading>,
 }
 
 #[derive(Clone, Debug)]
@@ -278,6 +337,25 @@ impl PluginBuilder {
         self
     }
 
+    /// How it reads the bodies of requests, in place of what it declares itself. What it says of a single request still
+    /// comes before this.
+    pub fn request_body(mut self, reading: impl Into<BodyReading>) -> Self {
+        self.request_body = Some(reading.into());
+        self
+    }
+
+    /// How it reads the bodies of responses, in place of what it declares itself.
+    pub fn response_body(mut self, reading: impl Into<BodyReading>) -> Self {
+        self.response_body = Some(reading.into());
+        self
+    }
+
+    /// When it is not called for a while because it failed too often. The default is never.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.circuit_breaker = Some(breaker);
+        self
+    }
+
     /// Its place in a chain: lower first, equals in the order they were given. The default is 0.
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
@@ -302,13 +380,20 @@ impl PluginBuilder {
             compiled.await.map_err(|error| Error::Compile { reason: error.to_string() })??
         };
         let phases = pre.phases();
-        let inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, phases);
-        let name = || inner.context.name.to_string();
-        match inner.start_instance().await {
-            Ok(instance) => inner.pool.put(instance),
-            Err(Startup::Failed(failure)) => return Err(Error::Start { plugin: name(), failure }),
-            Err(Startup::ConfigRefused(message)) => return Err(Error::ConfigRefused { plugin: name(), message }),
-        }
+        let wanted = [("request", self.request_body), ("response", self.response_body)];
+        let mut inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, phases);
+        let name = inner.context.name.to_string();
+        let mut instance = match inner.start_instance().await {
+            Ok(instance) => instance,
+            Err(Startup::Failed(failure)) => return Err(Error::Start { plugin: name, failure }),
+            Err(Startup::ConfigRefused(message)) => return Err(Error::ConfigRefused { plugin: name, message }),
+        };
+        inner.declared = match instance.declare().await {
+            Ok(declared) => declared,
+            Err(failure) => return Err(Error::Start { plugin: name, failure }),
+        };
+        inner.pool.put(instance);
+        inner.set_readings(wanted)?;
         Ok(Plugin(Arc::new(inner)))
     }
 
@@ -330,13 +415,16 @@ impl PluginBuilder {
             grants: self.grants,
             log: Arc::clone(&engine.0.log),
         };
+        let breaker = self.circuit_breaker.map(|policy| Breaker::new(policy, Arc::clone(&context.name)));
         Inner {
             context: Arc::new(context),
             engine: engine.clone(),
             code,
             phases,
+            declared: Declared::default(),
             pool,
             policy: self.policy,
+            breaker,
             priority: self.priority,
             counters: Counters::default(),
             observer,

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use http::{HeaderName, StatusCode};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::Phase;
 
 /// How a call of a plugin failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,10 +23,12 @@ pub enum FailureClass {
     Saturated,
     /// The guest passed a bound on hostcalls.
     Hostcall,
-    /// The guest answered something that is not an HTTP message. The native ABI refuses such edits when they are made.
+    /// The guest answered what makes no sense where it was asked. The native ABI refuses edits when they are made.
     InvalidOutput,
-    /// A body is larger than the plugin's bound. No phase of today's ABIs reads bodies.
+    /// A body, or a line or an event of it, is larger than the plugin may hold.
     BodyTooLarge,
+    /// The content-encoding of a body that the plugin reads decoded could not be undone.
+    BodyEncoding,
     /// The plugin has no code to run.
     NotLoaded,
     /// The guest itself returned an error.
@@ -32,7 +37,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Trap,
         Self::CpuDeadline,
         Self::WallDeadline,
@@ -41,6 +46,7 @@ impl FailureClass {
         Self::Hostcall,
         Self::InvalidOutput,
         Self::BodyTooLarge,
+        Self::BodyEncoding,
         Self::NotLoaded,
         Self::GuestError,
     ];
@@ -56,6 +62,7 @@ impl FailureClass {
             Self::Hostcall => "hostcall",
             Self::InvalidOutput => "invalid-output",
             Self::BodyTooLarge => "body-too-large",
+            Self::BodyEncoding => "body-encoding",
             Self::NotLoaded => "not-loaded",
             Self::GuestError => "guest-error",
         }
@@ -67,6 +74,7 @@ impl FailureClass {
             Self::CpuDeadline | Self::WallDeadline => StatusCode::GATEWAY_TIMEOUT,
             Self::Saturated | Self::NotLoaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -103,36 +111,65 @@ impl Failure {
     }
 }
 
-/// What the chain does when a plugin fails in the request or the response phase. In the error phase a plugin that fails
-/// has no answer, and in the complete phase nothing is left to decide.
+/// What the chain does when a plugin fails in one of the four phases of a message: the headers and the body of the
+/// request, and of the response. In the error phase a plugin that fails has no answer, and in the complete phase
+/// nothing is left to decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureAction {
-    /// Answer with this status; without one, with the class's own ([`FailureClass::status`]).
-    Closed(Option<StatusCode>),
+    /// Answer with this.
+    Closed(ClosedAnswer),
     /// Go on as if the plugin were not in the chain. Its edits of the failed call are undone.
     Open,
-    /// Like `Open`, and the message that goes on, the request to the upstream or the response to the client, carries this
-    /// header with `plugin;class` as its value.
+    /// Like `Open`, and the message that goes on, the request to the upstream or the response to the client, carries
+    /// this header with `plugin;class` as its value.
     OpenTag(HeaderName),
-    /// In the request phase: undo the edits and call once more on a fresh instance; a second failure is closed.
-    /// In the response phase: closed.
+    /// The plugin is called once more on a fresh instance, where the failed call was the first of its instance in this
+    /// exchange and nothing of the body was consumed or sent; otherwise closed. Its edits of the failed call are
+    /// undone. A second failure is closed, with [`ClosedAnswer::default`].
     RetryFresh,
 }
 
 impl FailureAction {
-    pub(crate) fn keeps_the_message(&self) -> bool {
+    /// Answers with the class's own status and an empty body.
+    pub fn closed() -> Self {
+        Self::Closed(ClosedAnswer::default())
+    }
+
+    /// Answers with this status and an empty body.
+    pub fn closed_with(status: StatusCode) -> Self {
+        Self::Closed(ClosedAnswer { status: Some(status), ..ClosedAnswer::default() })
+    }
+
+    fn keeps_the_message(&self) -> bool {
         !matches!(self, Self::Closed(_))
     }
 }
 
-/// A plugin's failure policy: an action for every class. The default closes on all of them.
+/// The answer of a failure that closes. The default is the class's own status, and an empty body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClosedAnswer {
+    /// The status; none: the class's own ([`FailureClass::status`]).
+    pub status: Option<StatusCode>,
+    /// The body. It is the same for every failure: nothing of what happened is put into it.
+    pub body: Bytes,
+    /// The `content-type`; none: the answer has no such header.
+    pub content_type: Option<HeaderValue>,
+}
+
+/// A plugin's failure policy: an action for every phase and class. The default closes on all of them.
+///
+/// What is closest to the failure counts: the action of its class in its phase, then the phase's default, then the
+/// action of its class in every phase, then the policy's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailurePolicy {
-    /// For the classes that `classes` does not name.
+    /// For what nothing else names.
     pub default: FailureAction,
     /// Actions of single classes.
     pub classes: BTreeMap<FailureClass, FailureAction>,
+    /// Actions of single phases. Those of [`Phase::Configure`], [`Phase::Error`] and [`Phase::Complete`] are not asked
+    /// for.
+    pub phases: BTreeMap<Phase, PhasePolicy>,
     /// A response header that names the plugin and the class in the answer of a closed failure. None: the answer
     /// says nothing of plugins.
     pub expose_header: Option<HeaderName>,
@@ -140,7 +177,12 @@ pub struct FailurePolicy {
 
 impl Default for FailurePolicy {
     fn default() -> Self {
-        Self { default: FailureAction::Closed(None), classes: BTreeMap::new(), expose_header: None }
+        Self {
+            default: FailureAction::closed(),
+            classes: BTreeMap::new(),
+            phases: BTreeMap::new(),
+            expose_header: None,
+        }
     }
 }
 
@@ -157,13 +199,90 @@ impl FailurePolicy {
         self
     }
 
-    /// What to do about this class.
-    pub fn action(&self, class: FailureClass) -> &FailureAction {
-        self.classes.get(&class).unwrap_or(&self.default)
+    /// Sets what holds in one phase, in place of what was set for it before.
+    #[must_use]
+    pub fn in_phase(mut self, phase: Phase, policy: PhasePolicy) -> Self {
+        self.phases.insert(phase, policy);
+        self
+    }
+
+    /// What to do about this class in this phase.
+    pub fn action(&self, phase: Phase, class: FailureClass) -> &FailureAction {
+        self.phases
+            .get(&phase)
+            .and_then(|policy| policy.action(class))
+            .or_else(|| self.classes.get(&class))
+            .unwrap_or(&self.default)
     }
 
     /// Whether some failure leaves the message to go on, so that edits must be undone.
     pub(crate) fn may_keep_the_message(&self) -> bool {
-        self.default.keeps_the_message() || self.classes.values().any(FailureAction::keeps_the_message)
+        self.default.keeps_the_message()
+            || self.classes.values().any(FailureAction::keeps_the_message)
+            || self.phases.values().any(PhasePolicy::may_keep_the_message)
+    }
+}
+
+/// What a failure policy says about one phase. The default says nothing: the policy's own actions hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhasePolicy {
+    /// For the classes that `classes` does not name. None: what the policy says of them for every phase.
+    pub default: Option<FailureAction>,
+    /// Actions of single classes.
+    pub classes: BTreeMap<FailureClass, FailureAction>,
+}
+
+impl PhasePolicy {
+    /// The same action for every class.
+    pub fn always(action: FailureAction) -> Self {
+        Self { default: Some(action), ..Self::default() }
+    }
+
+    /// Sets the action of one class.
+    #[must_use]
+    pub fn on(mut self, class: FailureClass, action: FailureAction) -> Self {
+        self.classes.insert(class, action);
+        self
+    }
+
+    fn action(&self, class: FailureClass) -> Option<&FailureAction> {
+        self.classes.get(&class).or(self.default.as_ref())
+    }
+
+    fn may_keep_the_message(&self) -> bool {
+        self.default.iter().chain(self.classes.values()).any(FailureAction::keeps_the_message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_closest_to_the_failure_counts() {
+        let closed = |status| FailureAction::closed_with(StatusCode::from_u16(status).unwrap());
+        let policy = FailurePolicy::always(closed(500))
+            .on(FailureClass::Trap, closed(501))
+            .in_phase(Phase::Response, PhasePolicy::always(closed(502)).on(FailureClass::Trap, closed(503)))
+            .in_phase(Phase::RequestBody, PhasePolicy::default().on(FailureClass::BodyTooLarge, closed(413)));
+        for (phase, class, status) in [
+            (Phase::Request, FailureClass::Memory, 500),
+            (Phase::Request, FailureClass::Trap, 501),
+            (Phase::Response, FailureClass::Memory, 502),
+            (Phase::Response, FailureClass::Trap, 503),
+            (Phase::RequestBody, FailureClass::BodyTooLarge, 413),
+            (Phase::RequestBody, FailureClass::Trap, 501),
+            (Phase::RequestBody, FailureClass::Memory, 500),
+        ] {
+            assert_eq!(*policy.action(phase, class), closed(status), "{phase:?} {class}");
+        }
+    }
+
+    #[test]
+    fn an_open_phase_may_keep_the_message() {
+        let closed = FailurePolicy::default().in_phase(Phase::Request, PhasePolicy::always(FailureAction::closed()));
+        assert!(!closed.may_keep_the_message());
+        let open = PhasePolicy::default().on(FailureClass::Trap, FailureAction::Open);
+        assert!(closed.in_phase(Phase::ResponseBody, open).may_keep_the_message());
     }
 }

@@ -15,7 +15,7 @@ use self::host::HOST_RESOURCES;
 pub(crate) use self::host::{HostState, HostStop, PluginContext};
 use crate::{
     Failure, FailureClass,
-    abi::{BoxFuture, Guest, GuestError, GuestPre, GuestResult, HostStore},
+    abi::{BoxFuture, Declared, Guest, GuestError, GuestPre, GuestResult, HostStore},
     message::{ExchangeState, Phase},
     meter::{Meter, Overrun},
 };
@@ -82,6 +82,15 @@ impl Instance {
         Ok(instance)
     }
 
+    /// Asks the guest what it wants to see, within the time for starting it.
+    pub(crate) async fn declare(&mut self) -> Result<Declared, Failure> {
+        let startup = self.store.data().plugin.limits.startup;
+        let declared =
+            self.call_within((startup, startup), Phase::Configure, |guest, store| guest.declare(store)).await;
+        self.uses = 0;
+        declared
+    }
+
     /// Calls one phase of the guest for an exchange, within the plugin's limits. The exchange's state is in the
     /// guest's reach while the call lasts, and is back in `state` afterwards, however the call ended.
     pub(crate) async fn call<T>(
@@ -116,6 +125,7 @@ impl Instance {
             Ok(Err(GuestError::Declared(words))) => {
                 Err(Failure::new(FailureClass::GuestError, state.plugin.config.redact(&words)))
             }
+            Ok(Err(GuestError::Invalid(message))) => Err(Failure::new(FailureClass::InvalidOutput, message)),
             Err(overrun) => Err(overrun.into()),
         };
         state.end_call(phase);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wasm_host::PluginStats;
+use wasm_host::{CircuitState, Phase, PluginStats};
 
 use super::{
     change::{Addition, Change, Refused},
@@ -91,18 +91,17 @@ fn describe(loaded: &LoadedPlugin) -> Value {
         "priority": loaded.settings.priority,
     });
     if let (Some(plugin), Some(fields)) = (&loaded.plugin, description.as_object_mut()) {
-        let phases = plugin.phases();
-        let named = [
-            ("request", phases.request),
-            ("response", phases.response),
-            ("error", phases.error),
-            ("complete", phases.complete),
-        ];
-        let phases: Vec<_> = named.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+        let phases: Vec<_> = plugin.phases().iter().map(Phase::as_str).collect();
+        let bodies = json!({
+            "request": plugin.request_body().mode.to_string(),
+            "response": plugin.response_body().mode.to_string(),
+        });
+        fields.insert("bodies".into(), bodies);
         fields.insert("abi".into(), json!(plugin.abi()));
         fields.insert("digest".into(), json!(plugin.digest().map(|digest| digest.to_string())));
         fields.insert("phases".into(), json!(phases));
         fields.insert("limits".into(), limits(plugin.limits()));
+        fields.insert("circuit".into(), json!(plugin.circuit().map(CircuitState::as_str)));
         fields.insert("stats".into(), stats(&plugin.stats()));
     }
     description
@@ -119,6 +118,7 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "hostcall_bytes": limits.hostcall_bytes,
         "header_bytes": limits.header_bytes,
         "response_body": limits.response_body,
+        "body_bytes": limits.body_bytes,
         "log_bytes": limits.log_bytes,
         "concurrency": limits.concurrency,
         "queue": limits.queue,

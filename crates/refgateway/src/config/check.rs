@@ -126,7 +126,15 @@ fn matches(rule: &Match, path: &Path, findings: &mut Findings) {
 fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
     unique(config.plugins.iter().map(|p| p.name.as_str()), path, findings);
     for (index, plugin) in config.plugins.iter().enumerate() {
-        let path = path.index(index).key("grants").key("upstreams");
+        let path = path.index(index);
+        if let Some(circuit) = &plugin.circuit_breaker {
+            for (key, time) in [("window", circuit.window), ("cooldown", circuit.cooldown)] {
+                if time.0.is_zero() {
+                    findings.add(path.key("circuit_breaker").key(key), "must be more than 0");
+                }
+            }
+        }
+        let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());
             known("service", name, services, path.index(index), findings);

@@ -1,6 +1,8 @@
 //! The config file: its model, how it is read, and everything that is checked before any of it is used.
 
+mod action;
 mod check;
+mod circuit;
 mod failure;
 mod load;
 mod model;
@@ -11,7 +13,9 @@ mod tree;
 mod units;
 
 pub use self::{
-    failure::{FailureAction, OnFailure},
+    action::{ClosedAnswer, FailureAction},
+    circuit::CircuitBreaker,
+    failure::{FailureActions, OnFailure},
     model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},

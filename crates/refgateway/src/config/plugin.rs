@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{OnFailure, Size, Time};
+use super::{CircuitBreaker, OnFailure, Size, Time};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -37,6 +37,9 @@ pub struct Plugin {
     /// What its chain does when it fails.
     #[serde(default)]
     pub on_failure: OnFailure,
+    /// When it is not called for a while because it failed too often; always called when absent.
+    #[serde(default)]
+    pub circuit_breaker: Option<CircuitBreaker>,
 }
 
 impl Plugin {
@@ -52,6 +55,7 @@ impl Plugin {
             grants: Grants::default(),
             pool: Pool::default(),
             on_failure: OnFailure::default(),
+            circuit_breaker: None,
         }
     }
 }
@@ -68,6 +72,7 @@ impl fmt::Debug for Plugin {
             .field("grants", &self.grants)
             .field("pool", &self.pool)
             .field("on_failure", &self.on_failure)
+            .field("circuit_breaker", &self.circuit_breaker)
             .finish_non_exhaustive()
     }
 }
@@ -94,6 +99,8 @@ pub struct PluginLimits {
     pub header_bytes: Option<Size>,
     /// Body of a response the plugin makes itself.
     pub response_body: Option<Size>,
+    /// Bytes of one body held for the plugin: a `peek`, a `buffer`, a line, an event.
+    pub body_bytes: Option<Size>,
     /// Log text of one call.
     pub log_bytes: Option<Size>,
     /// Exchanges that run it at once.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
-use wasm_host::{Execution, Observer, Outcome, Phase, Plugin, PluginObserver};
+use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginObserver};
 
 const GAUGES: [&str; 4] = [
     "wasm_plugin_memory_bytes",
@@ -13,15 +13,21 @@ const GAUGES: [&str; 4] = [
     "wasm_plugin_queue_length",
 ];
 
+const CIRCUIT: &str = "wasm_plugin_circuit_state";
+
 /// Says what each metric is.
 pub(crate) fn describe_metrics() {
-    describe_counter!("wasm_plugin_executions_total", "Calls of a plugin that ended, by phase and outcome.");
+    describe_counter!(
+        "wasm_plugin_executions_total",
+        "Calls of a plugin that ended, or that an open circuit refused, by phase and outcome."
+    );
     describe_histogram!("wasm_plugin_execution_duration_seconds", "How long calls of a plugin took, by phase.");
     describe_counter!("wasm_plugin_errors_total", "Failed calls of a plugin, by class.");
     describe_gauge!("wasm_plugin_memory_bytes", "Linear memory of a plugin's idle instances.");
     describe_gauge!("wasm_plugin_instances_active", "Instances of a plugin that exchanges hold.");
     describe_gauge!("wasm_plugin_instances_idle", "Instances of a plugin at rest, kept for later exchanges.");
     describe_gauge!("wasm_plugin_queue_length", "Exchanges that wait for an instance of a plugin.");
+    describe_gauge!(CIRCUIT, "The circuit of a plugin with a circuit breaker: 0 closed, 1 half-open, 2 open.");
     describe_counter!("wasm_plugin_pool_hits_total", "Exchanges that got an idle instance of a plugin.");
     describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
 }
@@ -43,6 +49,9 @@ impl Readings {
         let stats = self.plugin.stats();
         for (gauge, value) in GAUGES.into_iter().zip([stats.idle_memory, stats.active, stats.idle, stats.waiting]) {
             self.set(gauge, value);
+        }
+        if let Some(circuit) = stats.circuit {
+            self.set(CIRCUIT, circuit_value(circuit));
         }
         self.count();
     }
@@ -67,7 +76,18 @@ impl Drop for Readings {
         for gauge in GAUGES {
             self.set(gauge, 0);
         }
+        if self.plugin.circuit().is_some() {
+            self.set(CIRCUIT, circuit_value(CircuitState::Closed));
+        }
         self.count();
+    }
+}
+
+fn circuit_value(circuit: CircuitState) -> u64 {
+    match circuit {
+        CircuitState::Closed => 0,
+        CircuitState::HalfOpen => 1,
+        _ => 2,
     }
 }
 
@@ -80,10 +100,13 @@ impl Observer for Prometheus {
     }
 }
 
+const PHASES: [Phase; 6] =
+    [Phase::Request, Phase::RequestBody, Phase::Response, Phase::ResponseBody, Phase::Error, Phase::Complete];
+
 struct Metrics {
     plugin: String,
     request_continue: Counter,
-    durations: [(Phase, Histogram); 4],
+    durations: [(Phase, Histogram); PHASES.len()],
     /// Made when they are first needed: most plugins have few phases and few outcomes.
     others: Mutex<HashMap<(Phase, Outcome), Counter>>,
 }
@@ -96,7 +119,7 @@ impl Metrics {
         };
         Self {
             request_continue: executions(plugin, Phase::Request, Outcome::Continue),
-            durations: [Phase::Request, Phase::Response, Phase::Error, Phase::Complete].map(duration),
+            durations: PHASES.map(duration),
             others: Mutex::default(),
             plugin: plugin.to_owned(),
         }
@@ -106,7 +129,9 @@ impl Metrics {
 impl PluginObserver for Metrics {
     fn executed(&self, execution: &Execution) {
         let Execution { phase, outcome, duration, .. } = *execution;
-        if let Some((_, histogram)) = self.durations.iter().find(|(of, _)| *of == phase) {
+        if outcome != Outcome::CircuitOpen
+            && let Some((_, histogram)) = self.durations.iter().find(|(of, _)| *of == phase)
+        {
             histogram.record(duration);
         }
         if (phase, outcome) == (Phase::Request, Outcome::Continue) {

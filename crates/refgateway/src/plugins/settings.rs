@@ -1,19 +1,27 @@
 //! From a config to a plugin.
 
-use wasm_host::{FailureAction, FailurePolicy, Grants, Limits, Names, Plugin, PluginBuilder, PoolPolicy, Reuse};
+use http::HeaderValue;
+use wasm_host::{
+    CircuitBreaker, ClosedAnswer, FailureAction, FailurePolicy, Grants, Limits, Names, PhasePolicy, Plugin,
+    PluginBuilder, PoolPolicy, Reuse,
+};
 
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
 pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
-    Plugin::builder(&settings.name)
+    let builder = Plugin::builder(&settings.name)
         .file(&settings.file)
         .config(settings.config.clone())
         .limits(limits(&settings.limits))
         .grants(grants(&settings.grants))
         .pool(pool(&settings.pool))
         .on_failure(policy(&settings.on_failure))
-        .priority(settings.priority)
+        .priority(settings.priority);
+    match settings.circuit_breaker {
+        Some(given) => builder.circuit_breaker(circuit_breaker(given)),
+        None => builder,
+    }
 }
 
 fn limits(given: &config::PluginLimits) -> Limits {
@@ -30,6 +38,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         hostcall_bytes: bytes(given.hostcall_bytes, default.hostcall_bytes),
         header_bytes: bytes(given.header_bytes, default.header_bytes),
         response_body: bytes(given.response_body, default.response_body),
+        body_bytes: bytes(given.body_bytes, default.body_bytes),
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
@@ -58,18 +67,40 @@ fn pool(given: &config::Pool) -> PoolPolicy {
 }
 
 fn policy(given: &config::OnFailure) -> FailurePolicy {
+    let PhasePolicy { default, classes } = actions(&given.actions);
     FailurePolicy {
-        default: action(given.default.clone()),
-        classes: given.classes().into_iter().map(|(class, given)| (class, action(given))).collect(),
+        default: default.unwrap_or_else(FailureAction::closed),
+        classes,
+        phases: given.phases.iter().map(|(phase, given)| (*phase, actions(given))).collect(),
         expose_header: given.expose_header.clone(),
     }
 }
 
-fn action(given: config::FailureAction) -> FailureAction {
+fn actions(given: &config::FailureActions) -> PhasePolicy {
+    PhasePolicy {
+        default: given.default.as_ref().map(action),
+        classes: given.classes.iter().map(|(class, given)| (*class, action(given))).collect(),
+    }
+}
+
+fn action(given: &config::FailureAction) -> FailureAction {
     match given {
-        config::FailureAction::Closed(status) => FailureAction::Closed(status),
+        config::FailureAction::Closed(answer) => FailureAction::Closed(closed(answer)),
         config::FailureAction::Open => FailureAction::Open,
-        config::FailureAction::OpenTag(header) => FailureAction::OpenTag(header),
+        config::FailureAction::OpenTag(header) => FailureAction::OpenTag(header.clone()),
         config::FailureAction::RetryFresh => FailureAction::RetryFresh,
     }
+}
+
+fn closed(given: &config::ClosedAnswer) -> ClosedAnswer {
+    let text = given.body.as_ref().map(|_| HeaderValue::from_static("text/plain; charset=utf-8"));
+    ClosedAnswer {
+        status: given.status,
+        body: given.body.clone().unwrap_or_default().into(),
+        content_type: given.content_type.clone().or(text),
+    }
+}
+
+fn circuit_breaker(given: config::CircuitBreaker) -> CircuitBreaker {
+    CircuitBreaker { failures: given.failures, window: given.window.0, cooldown: given.cooldown.0 }
 }

@@ -54,6 +54,10 @@ fn schema_is_json_schema_of_the_config() {
     assert_eq!(schema["title"], "Config");
     assert_eq!(schema["additionalProperties"], false);
     assert!(schema["$defs"]["Route"]["properties"]["match"].is_object());
+    let on_failure = &schema["$defs"]["OnFailure"]["properties"];
+    assert_eq!(on_failure["request-body"]["anyOf"][0]["$ref"], "#/$defs/FailureActions");
+    assert_eq!(schema["$defs"]["FailureActions"]["additionalProperties"], false);
+    assert_eq!(schema["$defs"]["FailureAction"]["anyOf"][1]["properties"]["closed"]["$ref"], "#/$defs/ClosedAnswer");
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ on_failure = { default = 'open', cpu-deadline = 'closed' }
 fn problems_of_plugins_are_named() {
     let plugin = |more: &str| format!("{OK}plugins: [{{ name: p, file: p.wasm, {more} }}]\n");
     let action = "expected `closed`, `closed(STATUS)` with a status from 400 to 599, `open`, `open+tag`, \
-                  `open+tag(HEADER)` or `retry-fresh`";
+                  `open+tag(HEADER)`, `retry-fresh` or a map with `closed`";
     for (more, problem) in [
         ("on_failure: { default: s3cr3t }", format!("plugins[0].on_failure.default: {action}")),
         ("on_failure: { trap: closed(200) }", format!("plugins[0].on_failure.trap: {action}")),
@@ -191,6 +191,53 @@ fn problems_of_plugins_are_named() {
         (
             "on_failure: { cpu_deadline: open }",
             "plugins[0].on_failure: unknown key `cpu_deadline`, did you mean `cpu-deadline`?".to_owned(),
+        ),
+        ("on_failure: open", "plugins[0].on_failure: expected a map of failure classes and phases".to_owned()),
+        (
+            "on_failure: { response: open }",
+            "plugins[0].on_failure.response: expected a map of failure classes".to_owned(),
+        ),
+        (
+            "on_failure: { respnse: {} }",
+            "plugins[0].on_failure: unknown key `respnse`, did you mean `response`?".to_owned(),
+        ),
+        (
+            "on_failure: { request-body: { trp: open } }",
+            "plugins[0].on_failure.request-body: unknown key `trp`, did you mean `trap`?".to_owned(),
+        ),
+        (
+            "on_failure: { request: { expose_header: x } }",
+            "plugins[0].on_failure.request: unknown key `expose_header`, known here: `default`, `trap`".to_owned(),
+        ),
+        ("on_failure: { request: { trap: s3cr3t } }", format!("plugins[0].on_failure.request.trap: {action}")),
+        (
+            "on_failure: { trap: { close: {} } }",
+            "plugins[0].on_failure.trap: unknown key `close`, did you mean `closed`?".to_owned(),
+        ),
+        ("on_failure: { trap: {} }", "plugins[0].on_failure.trap: `closed` is missing".to_owned()),
+        (
+            "on_failure: { trap: { closed: { status: 200 } } }",
+            "plugins[0].on_failure.trap.closed.status: expected a status from 400 to 599".to_owned(),
+        ),
+        (
+            "on_failure: { trap: { closed: { status: s3cr3t } } }",
+            "plugins[0].on_failure.trap.closed.status: expected a status from 400 to 599, found text".to_owned(),
+        ),
+        (
+            "on_failure: { trap: { closed: { text: x } } }",
+            "plugins[0].on_failure.trap.closed: unknown key `text`, known here: `status`, `body`, `content_type`"
+                .to_owned(),
+        ),
+        (
+            "on_failure: { default: { closed: { content_type: \"a\\nb\" } } }",
+            "plugins[0].on_failure.default.closed.content_type: this is not a header value".to_owned(),
+        ),
+        ("circuit_breaker: { failures: 0 }", "plugins[0].circuit_breaker.failures: expected a nonzero u32".to_owned()),
+        ("circuit_breaker: { window: 0s }", "plugins[0].circuit_breaker.window: must be more than 0".to_owned()),
+        ("circuit_breaker: { cooldown: 0ms }", "plugins[0].circuit_breaker.cooldown: must be more than 0".to_owned()),
+        (
+            "circuit_breaker: { treshold: 1 }",
+            "plugins[0].circuit_breaker: unknown key `treshold`, known here: `failures`".to_owned(),
         ),
         (
             "on_failure: { expose_header: 'a b' }",

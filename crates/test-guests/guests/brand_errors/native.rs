@@ -1,18 +1,38 @@
-//! Answers in place of an upstream that failed.
+//! Answers in place of what failed, or has the request sent again.
 
-use wasm_host_guest::{Action, Config, Failure, LocalResponse, OnError, Plugin, Result, export};
+use serde::Deserialize;
+use wasm_host_guest::{
+    Config, ErrorAction, Failure, Failures, LocalResponse, OnError, Plugin, Result, export,
+};
 
-struct BrandErrors;
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BrandErrors {
+    /// See failed plugins and statuses as well.
+    all: bool,
+    /// Have the request sent again to this service, when that can be.
+    retry: Option<String>,
+    /// Have it sent again whether or not that can be.
+    insist: bool,
+}
 
 impl Plugin for BrandErrors {
-    fn configure(_: Config) -> Result<Self> {
-        Ok(Self)
+    fn configure(config: Config) -> Result<Self> {
+        config.parse()
     }
 }
 
 impl OnError for BrandErrors {
-    fn on_error(&mut self, failure: Failure) -> Result<Action> {
-        let page = format!("sorry: {} ({}, {})", failure.service.unwrap_or_default(), failure.kind, failure.status);
+    fn failures(&self) -> Failures {
+        if self.all { Failures::UNREACHABLE | Failures::SERVER_ERRORS | Failures::PLUGINS } else { Failures::UNREACHABLE }
+    }
+
+    fn on_error(&mut self, failure: Failure) -> Result<ErrorAction> {
+        if self.retry.is_some() && (failure.retryable || self.insist) {
+            return Ok(ErrorAction::Retry(self.retry.clone().filter(|service| !service.is_empty())));
+        }
+        let whose = failure.plugin.or(failure.service).unwrap_or_default();
+        let page = format!("sorry: {whose} ({}, {})", failure.kind, failure.status);
         Ok(LocalResponse::new(502)?.body(page)?.into())
     }
 }

@@ -19,6 +19,12 @@ impl OnComplete for NoteCompletion {
             summary.response_bytes,
             summary.finished
         ));
+        for decision in summary.decisions {
+            log::info(&format!(
+                "{}:{}={} x{}",
+                decision.plugin, decision.phase, decision.outcome, decision.calls
+            ));
+        }
     }
 }
 

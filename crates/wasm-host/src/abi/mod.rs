@@ -14,10 +14,10 @@ pub(crate) use self::{
     detect::{FileKind, FileShape},
 };
 use crate::{
-    Error, Result,
+    BodyReading, Error, Result,
     compile::CompiledCode,
-    exchange::{Summary, UpstreamFailure},
-    message::{Action, Phase},
+    exchange::{ExchangeEnd, GuestFailure},
+    message::{Action, BodyAction, BodyPiece, ErrorAction, Phase},
     store::HostState,
 };
 
@@ -60,23 +60,48 @@ pub(crate) trait Guest: Send {
         Box::pin(async { Ok(()) })
     }
 
+    /// What the guest wants to see. Asked once, of the first instance.
+    fn declare<'a>(&'a mut self, _store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<Declared>> {
+        Box::pin(async { Ok(Declared::default()) })
+    }
+
     fn on_request<'a>(&'a mut self, _store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>> {
         Box::pin(async { Ok(Action::Continue) })
+    }
+
+    fn on_request_body<'a>(
+        &'a mut self,
+        _store: &'a mut HostStore,
+        _piece: BodyPiece,
+    ) -> BoxFuture<'a, GuestResult<BodyAction>> {
+        Box::pin(async { Ok(BodyAction::Leave) })
     }
 
     fn on_response<'a>(&'a mut self, _store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<Action>> {
         Box::pin(async { Ok(Action::Continue) })
     }
 
+    fn on_response_body<'a>(
+        &'a mut self,
+        _store: &'a mut HostStore,
+        _piece: BodyPiece,
+    ) -> BoxFuture<'a, GuestResult<BodyAction>> {
+        Box::pin(async { Ok(BodyAction::Leave) })
+    }
+
     fn on_error<'a>(
         &'a mut self,
         _store: &'a mut HostStore,
-        _failure: &'a UpstreamFailure,
-    ) -> BoxFuture<'a, GuestResult<Action>> {
-        Box::pin(async { Ok(Action::Continue) })
+        _failure: &'a GuestFailure,
+    ) -> BoxFuture<'a, GuestResult<ErrorAction>> {
+        Box::pin(async { Ok(ErrorAction::Continue) })
     }
 
-    fn on_complete<'a>(&'a mut self, _store: &'a mut HostStore, _summary: Summary) -> BoxFuture<'a, GuestResult<()>> {
+    fn on_complete<'a>(
+        &'a mut self,
+        _store: &'a mut HostStore,
+        _end: &'a ExchangeEnd,
+    ) -> BoxFuture<'a, GuestResult<()>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -87,11 +112,43 @@ pub(crate) enum GuestError {
     Wasm(wasmtime::Error),
     /// The guest returned an error of its own.
     Declared(String),
+    /// The guest returned what makes no sense where it was returned.
+    Invalid(String),
 }
 
 impl From<wasmtime::Error> for GuestError {
     fn from(error: wasmtime::Error) -> Self {
         Self::Wasm(error)
+    }
+}
+
+/// What a guest says it wants to see.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Declared {
+    pub(crate) request_body: BodyReading,
+    pub(crate) response_body: BodyReading,
+    pub(crate) failures: WatchedFailures,
+}
+
+/// The failures that a plugin's error phase sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WatchedFailures {
+    /// No response could be had from the upstream.
+    pub unreachable: bool,
+    /// The upstream answered with a status of 500 to 599.
+    pub server_errors: bool,
+    /// Another plugin failed, and its policy closes.
+    pub plugins: bool,
+}
+
+impl WatchedFailures {
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self {
+            unreachable: self.unreachable || other.unreachable,
+            server_errors: self.server_errors || other.server_errors,
+            plugins: self.plugins || other.plugins,
+        }
     }
 }
 
@@ -103,41 +160,61 @@ pub struct Phases {
     pub configure: bool,
     /// It sees requests.
     pub request: bool,
+    /// It may read the bodies of requests.
+    pub request_body: bool,
     /// It sees responses.
     pub response: bool,
-    /// It sees failed upstreams.
+    /// It may read the bodies of responses.
+    pub response_body: bool,
+    /// It sees failures.
     pub error: bool,
     /// It sees how exchanges ended.
     pub complete: bool,
 }
 
 impl Phases {
+    /// Each phase of an exchange that is there.
+    pub fn iter(self) -> impl Iterator<Item = Phase> {
+        Phase::OF_AN_EXCHANGE.into_iter().filter(move |phase| self.has(*phase))
+    }
+
     pub(crate) fn has(self, phase: Phase) -> bool {
         match phase {
             Phase::Configure => self.configure,
             Phase::Request => self.request,
+            Phase::RequestBody => self.request_body,
             Phase::Response => self.response,
+            Phase::ResponseBody => self.response_body,
             Phase::Error => self.error,
             Phase::Complete => self.complete,
         }
     }
 
-    /// Whether an exchange needs the instance again after this phase.
-    pub(crate) fn needed_after(self, phase: Phase) -> bool {
-        match phase {
-            Phase::Configure => true,
-            Phase::Request => self.response || self.error || self.complete,
-            Phase::Error => self.response || self.complete,
-            Phase::Response => self.complete,
-            Phase::Complete => false,
-        }
+    pub(crate) fn clear(&mut self, phase: Phase) {
+        let cleared = match phase {
+            Phase::Configure => &mut self.configure,
+            Phase::Request => &mut self.request,
+            Phase::RequestBody => &mut self.request_body,
+            Phase::Response => &mut self.response,
+            Phase::ResponseBody => &mut self.response_body,
+            Phase::Error => &mut self.error,
+            Phase::Complete => &mut self.complete,
+        };
+        *cleared = false;
+    }
+
+    /// Whether an exchange has nothing left to call.
+    pub(crate) fn is_over(self) -> bool {
+        self.iter().next().is_none()
     }
 
     pub(crate) fn union(self, other: Self) -> Self {
         Self {
             configure: self.configure || other.configure,
             request: self.request || other.request,
+            request_body: self.request_body || other.request_body,
             response: self.response || other.response,
+            response_body: self.response_body || other.response_body,
             error: self.error || other.error,
             complete: self.complete || other.complete,
         }

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode};
 
-use crate::{Body, Outcome, Phase};
+use crate::{Body, BodyError, Outcome, Phase};
 
 /// What the request phase came to.
 #[derive(Debug)]
@@ -12,6 +12,20 @@ pub enum RequestOutcome {
     /// Do not send it. This is the answer, to be passed to
     /// [`Exchange::on_response`](crate::Exchange::on_response).
     Respond(Response<Body>),
+    /// The client's body broke off while a plugin waited for it. The exchange is over.
+    BodyFailed(BodyError),
+}
+
+/// What the error phase came to.
+#[derive(Debug)]
+pub enum ErrorOutcome {
+    /// No plugin has an answer: the host answers.
+    Unanswered,
+    /// This is the answer, to be passed to [`Exchange::on_response`](crate::Exchange::on_response).
+    Respond(Response<Body>),
+    /// Send this request, the one that failed, once more. [`Exchange::chosen_service`](crate::Exchange::chosen_service)
+    /// says where to.
+    Retry(Request<Body>),
 }
 
 /// What one plugin did in one phase, for an access log.
@@ -24,7 +38,9 @@ pub struct Decision {
     pub phase: Phase,
     /// What came of it.
     pub outcome: Outcome,
-    /// How long it took.
+    /// Calls: one, or one for each piece of a body.
+    pub calls: u64,
+    /// How long they took together.
     pub duration: Duration,
 }
 
@@ -53,6 +69,8 @@ pub enum UpstreamFailureKind {
     Reset,
     /// What it sent is not HTTP.
     Protocol,
+    /// It answered, with a status of 500 to 599.
+    Status,
     /// Anything else.
     Other,
 }
@@ -65,20 +83,42 @@ impl UpstreamFailureKind {
             Self::Timeout => "timeout",
             Self::Reset => "reset",
             Self::Protocol => "protocol",
+            Self::Status => "status",
             Self::Other => "other",
         }
     }
 }
 
 /// How an exchange went.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Summary {
     /// The status the client got.
     pub status: Option<StatusCode>,
     /// From the request's arrival to the end.
     pub duration: Duration,
+    /// From the request's arrival to the response's headers.
+    pub response_start: Option<Duration>,
+    /// Bytes of the request body that were read from the client.
+    pub request_bytes: u64,
     /// Bytes of the response body that were handed to the client's connection.
     pub response_bytes: u64,
     /// Whether the response body reached its end.
     pub finished: bool,
+}
+
+/// What the complete phase is told.
+pub(crate) struct ExchangeEnd {
+    pub(crate) summary: Summary,
+    pub(crate) decisions: Vec<Decision>,
+}
+
+/// What the error phase is told.
+#[derive(Clone, Debug)]
+pub(crate) struct GuestFailure {
+    pub(crate) service: Option<Arc<str>>,
+    pub(crate) plugin: Option<Arc<str>>,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    pub(crate) status: StatusCode,
+    pub(crate) retryable: bool,
 }

@@ -20,6 +20,7 @@ pub struct Body(Inner);
 enum Inner {
     Full(Option<Bytes>),
     Stream(Pin<Box<DynBody>>),
+    Failed(Option<BodyError>),
 }
 
 impl Body {
@@ -41,6 +42,26 @@ impl Body {
     }
 }
 
+impl Body {
+    /// The same bytes once more, when they are all there.
+    pub(crate) fn try_clone(&self) -> Option<Self> {
+        match &self.0 {
+            Inner::Full(bytes) => Some(Self(Inner::Full(bytes.clone()))),
+            Inner::Stream(_) | Inner::Failed(_) => None,
+        }
+    }
+
+    /// A body that breaks off.
+    pub(crate) fn failed(error: impl Into<BodyError>) -> Self {
+        Self(Inner::Failed(Some(error.into())))
+    }
+
+    /// The next frame.
+    pub(crate) async fn frame(&mut self) -> Option<Result<Frame<Bytes>, BodyError>> {
+        std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *self), cx)).await
+    }
+}
+
 impl Default for Body {
     fn default() -> Self {
         Self::empty()
@@ -59,6 +80,7 @@ impl fmt::Debug for Body {
         match &self.0 {
             Inner::Full(bytes) => write!(f, "Body({} bytes)", bytes.as_ref().map_or(0, Bytes::len)),
             Inner::Stream(_) => f.write_str("Body(stream)"),
+            Inner::Failed(error) => write!(f, "Body({error:?})"),
         }
     }
 }
@@ -71,6 +93,7 @@ impl http_body::Body for Body {
         match &mut self.get_mut().0 {
             Inner::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Inner::Stream(stream) => stream.as_mut().poll_frame(cx),
+            Inner::Failed(error) => Poll::Ready(error.take().map(Err)),
         }
     }
 
@@ -78,6 +101,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Inner::Full(bytes) => bytes.is_none(),
             Inner::Stream(stream) => stream.is_end_stream(),
+            Inner::Failed(error) => error.is_none(),
         }
     }
 
@@ -85,6 +109,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Inner::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Inner::Stream(stream) => stream.size_hint(),
+            Inner::Failed(_) => SizeHint::default(),
         }
     }
 }

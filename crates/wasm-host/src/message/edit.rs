@@ -25,16 +25,36 @@ pub(crate) enum EditError {
     InvalidAuthority(String),
     #[error("passes `limits.header_bytes`")]
     TooLarge,
+    #[error("the headers are sent, or the trailers are not there yet")]
+    WrongTime,
 }
 
-/// Bytes that the edits of a call may still bring into a message.
+/// What the edits of a call may still bring into a message.
 #[derive(Debug)]
-pub(crate) struct EditBudget(pub(crate) usize);
+pub(crate) struct EditBudget {
+    /// Bytes of names and values.
+    pub(crate) left: usize,
+    /// Whether the headers can still be edited.
+    pub(crate) headers_open: bool,
+}
 
 impl EditBudget {
+    pub(crate) fn new(left: usize) -> Self {
+        Self { left, headers_open: true }
+    }
+
     fn spend(&mut self, bytes: usize) -> Result<(), EditError> {
-        self.0 = self.0.checked_sub(bytes).ok_or(EditError::TooLarge)?;
+        self.left = self.left.checked_sub(bytes).ok_or(EditError::TooLarge)?;
         Ok(())
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), EditError> {
+        if self.headers_open { Ok(()) } else { Err(EditError::WrongTime) }
+    }
+
+    fn edit_headers(&mut self, bytes: usize) -> Result<(), EditError> {
+        self.check_open()?;
+        self.spend(bytes)
     }
 }
 
@@ -59,26 +79,79 @@ impl Headers<'_> {
 
     /// Removes every value of a name, and says how many there were.
     pub(crate) fn remove(&mut self, name: &str) -> Result<u32, EditError> {
-        let name = editable_name(name)?;
-        match self.map.entry(name) {
-            header::Entry::Occupied(entry) => {
-                Ok(u32::try_from(entry.remove_entry_mult().1.count()).unwrap_or(u32::MAX))
-            }
-            header::Entry::Vacant(_) => Ok(0),
+        self.budget.check_open()?;
+        Ok(remove_all(self.map, editable_name(name)?))
+    }
+
+    /// Names trailers in the trailer header. A message with trailers has no length of its own.
+    pub(crate) fn announce_trailers(&mut self, names: &[String]) -> Result<(), EditError> {
+        for name in names {
+            let value = HeaderValue::from(trailer_name(name)?);
+            self.budget.edit_headers(header::TRAILER.as_str().len() + value.len())?;
+            self.map.try_append(header::TRAILER, value).map_err(|_| EditError::TooLarge)?;
+            self.map.remove(header::CONTENT_LENGTH);
         }
+        Ok(())
     }
 
     fn checked(&mut self, name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), EditError> {
         let name = editable_name(name)?;
         let value = HeaderValue::from_bytes(value).map_err(|_| EditError::InvalidValue(name.to_string()))?;
-        self.budget.spend(name.as_str().len() + value.len())?;
+        self.budget.edit_headers(name.as_str().len() + value.len())?;
         Ok((name, value))
+    }
+}
+
+/// The trailers of a message, as a guest may read and edit them.
+pub(crate) struct Trailers<'a> {
+    pub(crate) map: &'a mut HeaderMap,
+    pub(crate) budget: &'a mut EditBudget,
+}
+
+impl Trailers<'_> {
+    pub(crate) fn set(&mut self, name: &str, value: &[u8]) -> Result<(), EditError> {
+        let name = trailer_name(name)?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| EditError::InvalidValue(name.to_string()))?;
+        self.budget.spend(name.as_str().len() + value.len())?;
+        self.map.try_insert(name, value).map_err(|_| EditError::TooLarge)?;
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Result<u32, EditError> {
+        Ok(remove_all(self.map, trailer_name(name)?))
+    }
+}
+
+/// Removes every value of a name, and says how many there were.
+fn remove_all(map: &mut HeaderMap, name: HeaderName) -> u32 {
+    match map.entry(name) {
+        header::Entry::Occupied(entry) => u32::try_from(entry.remove_entry_mult().1.count()).unwrap_or(u32::MAX),
+        header::Entry::Vacant(_) => 0,
     }
 }
 
 fn editable_name(name: &str) -> Result<HeaderName, EditError> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| EditError::InvalidName(name.to_owned()))?;
     if is_host_managed(&name) { Err(EditError::Forbidden(name.to_string())) } else { Ok(name) }
+}
+
+/// A name that trailers may have: not one that frames, routes, authenticates or describes a message (RFC 9110 6.5.1).
+fn trailer_name(name: &str) -> Result<HeaderName, EditError> {
+    let name = editable_name(name)?;
+    let describes_the_message = [
+        header::AUTHORIZATION,
+        header::CACHE_CONTROL,
+        header::CONTENT_ENCODING,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+        header::COOKIE,
+        header::EXPECT,
+        header::MAX_FORWARDS,
+        header::PROXY_AUTHORIZATION,
+        header::SET_COOKIE,
+    ]
+    .contains(&name);
+    if describes_the_message { Err(EditError::Forbidden(name.to_string())) } else { Ok(name) }
 }
 
 /// Hop-by-hop headers (RFC 9110 7.6.1), and those that say where a message ends and whom it is for.
@@ -98,7 +171,7 @@ fn is_host_managed(name: &HeaderName) -> bool {
 
 /// Sets the method. `CONNECT` is not one a request can be changed to: it has another form of target.
 pub(crate) fn set_method(request: &mut RequestParts, budget: &mut EditBudget, method: &str) -> Result<(), EditError> {
-    budget.spend(method.len())?;
+    budget.edit_headers(method.len())?;
     let parsed = Method::from_bytes(method.as_bytes()).ok().filter(|method| method != Method::CONNECT);
     request.method = parsed.ok_or_else(|| EditError::InvalidMethod(method.to_owned()))?;
     Ok(())
@@ -109,7 +182,7 @@ pub(crate) fn set_path_with_query(
     budget: &mut EditBudget,
     target: &str,
 ) -> Result<(), EditError> {
-    budget.spend(target.len())?;
+    budget.edit_headers(target.len())?;
     let invalid = || EditError::InvalidPath(target.to_owned());
     if !target.starts_with('/') || target.contains('#') {
         return Err(invalid());
@@ -122,7 +195,7 @@ pub(crate) fn set_path_with_query(
 
 /// Sets whom the request is for, wherever the message says so: in its target, in its host header.
 pub(crate) fn set_authority(request: &mut RequestParts, budget: &mut EditBudget, text: &str) -> Result<(), EditError> {
-    budget.spend(text.len())?;
+    budget.edit_headers(text.len())?;
     let invalid = || EditError::InvalidAuthority(text.to_owned());
     let authority = Authority::try_from(text).map_err(|_| invalid())?;
     let has_bad_port = authority.as_str().len() > authority.host().len() && authority.port_u16().is_none();
@@ -162,7 +235,7 @@ mod tests {
     #[test]
     fn refuses_headers_that_the_host_manages() {
         let mut map = HeaderMap::new();
-        let mut headers = Headers { map: &mut map, budget: &mut EditBudget(1000) };
+        let mut headers = Headers { map: &mut map, budget: &mut EditBudget::new(1000) };
         for name in [
             "Connection",
             "keep-alive",
@@ -184,11 +257,11 @@ mod tests {
     #[test]
     fn refuses_what_could_split_a_message() {
         let mut map = HeaderMap::new();
-        let mut headers = Headers { map: &mut map, budget: &mut EditBudget(1000) };
+        let mut headers = Headers { map: &mut map, budget: &mut EditBudget::new(1000) };
         assert_eq!(headers.set("a b", b"x"), Err(EditError::InvalidName("a b".into())));
         assert_eq!(headers.set("", b"x"), Err(EditError::InvalidName(String::new())));
         assert_eq!(headers.append("a", b"x\r\nb: y"), Err(EditError::InvalidValue("a".into())));
-        let (mut request, mut budget) = (parts("/"), EditBudget(1000));
+        let (mut request, mut budget) = (parts("/"), EditBudget::new(1000));
         assert!(set_path_with_query(&mut request, &mut budget, "/a b").is_err());
         assert!(set_path_with_query(&mut request, &mut budget, "http://elsewhere/").is_err());
         assert!(set_authority(&mut request, &mut budget, "user@host").is_err());
@@ -196,14 +269,14 @@ mod tests {
         assert!(set_authority(&mut request, &mut budget, "[::1]:80").is_ok());
         assert!(set_method(&mut request, &mut budget, "GET /").is_err());
         assert!(set_method(&mut request, &mut budget, "CONNECT").is_err());
-        assert_eq!(set_method(&mut request, &mut EditBudget(3), "LONG"), Err(EditError::TooLarge));
+        assert_eq!(set_method(&mut request, &mut EditBudget::new(3), "LONG"), Err(EditError::TooLarge));
         assert_eq!(request.uri, "/");
     }
 
     #[test]
     fn bounds_added_headers() {
         let mut map = HeaderMap::new();
-        let mut headers = Headers { map: &mut map, budget: &mut EditBudget(10) };
+        let mut headers = Headers { map: &mut map, budget: &mut EditBudget::new(10) };
         assert_eq!(headers.append("a", b"12345678"), Ok(()));
         assert_eq!(headers.append("a", b"9"), Err(EditError::TooLarge));
         assert_eq!(headers.remove("a"), Ok(1));
@@ -212,11 +285,11 @@ mod tests {
     #[test]
     fn authority_replaces_target_and_host() {
         let mut http1 = parts("/x");
-        set_authority(&mut http1, &mut EditBudget(100), "new.example:81").unwrap();
+        set_authority(&mut http1, &mut EditBudget::new(100), "new.example:81").unwrap();
         assert_eq!(http1.headers["host"], "new.example:81");
         assert_eq!(http1.uri, "/x");
         let mut http2 = parts("https://old.example/x");
-        set_authority(&mut http2, &mut EditBudget(100), "new.example").unwrap();
+        set_authority(&mut http2, &mut EditBudget::new(100), "new.example").unwrap();
         assert_eq!(http2.uri, "https://new.example/x");
         assert_eq!(http2.headers["host"], "new.example");
     }

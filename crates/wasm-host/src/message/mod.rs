@@ -5,12 +5,18 @@ mod edit;
 mod local;
 mod state;
 
+use bytes::Bytes;
+
 pub use body::{Body, BodyError};
-pub(crate) use edit::{EditBudget, EditError, Headers, set_authority, set_method, set_path_with_query, set_status};
+pub(crate) use edit::{
+    EditBudget, EditError, Headers, Trailers, set_authority, set_method, set_path_with_query, set_status,
+};
 #[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use local::LocalResponse;
 pub use state::{ExchangeFacts, Phase};
 pub(crate) use state::{ExchangeState, PropertyError};
+
+use crate::body::Event;
 
 /// What a guest decided in a phase.
 #[derive(Debug)]
@@ -19,4 +25,35 @@ pub(crate) enum Action {
     Continue,
     /// Answer with this.
     Respond(Box<LocalResponse>),
+}
+
+/// A part of a body, as the mode of the plugin has it.
+#[derive(Clone, Debug)]
+pub(crate) enum BodyPiece {
+    Start { bytes: Bytes, complete: bool },
+    Whole(Bytes),
+    Chunk(Bytes),
+    Line(Bytes),
+    Event(Event),
+    End,
+}
+
+/// What a guest decided about a piece of a body.
+#[derive(Debug)]
+pub(crate) enum BodyAction {
+    Pass,
+    Replace(Bytes),
+    Finish(Bytes),
+    Reset,
+    Leave,
+    Respond(Box<LocalResponse>),
+}
+
+/// What a guest decided about a failure.
+#[derive(Debug)]
+pub(crate) enum ErrorAction {
+    Continue,
+    Respond(Box<LocalResponse>),
+    /// Send the request again, to this service or to the same.
+    Retry(Option<String>),
 }

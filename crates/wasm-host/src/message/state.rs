@@ -5,9 +5,10 @@ use std::{
     time::SystemTime,
 };
 
-use http::{request::Parts as RequestParts, response::Parts as ResponseParts};
+use http::{HeaderMap, request::Parts as RequestParts, response::Parts as ResponseParts};
 
 use super::EditBudget;
+use crate::body::BodyReading;
 
 /// Bytes of names and values that the properties of one exchange may hold.
 const PROPERTY_BYTES: usize = 64 << 10;
@@ -55,6 +56,10 @@ pub(crate) struct ExchangeState {
     pub(crate) phase: Phase,
     pub(crate) upstream: Option<Arc<str>>,
     pub(crate) edits: EditBudget,
+    /// How the plugin of this call wants to read the body, when it said so.
+    pub(crate) reading: Option<BodyReading>,
+    /// The trailers of the body of this call, where they are there.
+    pub(crate) trailers: Option<HeaderMap>,
     properties: HashMap<Box<str>, PropertyValue>,
     property_bytes: usize,
     undo: Undo,
@@ -64,28 +69,38 @@ pub(crate) struct ExchangeState {
 }
 
 /// A phase of an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// A new instance takes its configuration.
     Configure,
     /// The request's headers are there.
     Request,
+    /// The request's body is there, or some of it.
+    RequestBody,
     /// The response's headers are there.
     Response,
-    /// No response could be had.
+    /// The response's body is there, or some of it.
+    ResponseBody,
+    /// A plugin or the upstream failed.
     Error,
     /// The exchange is over.
     Complete,
 }
 
 impl Phase {
+    /// Each phase of an exchange, in the order of its life.
+    pub const OF_AN_EXCHANGE: [Self; 6] =
+        [Self::Request, Self::RequestBody, Self::Response, Self::ResponseBody, Self::Error, Self::Complete];
+
     /// The name in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Configure => "configure",
             Self::Request => "request",
+            Self::RequestBody => "request-body",
             Self::Response => "response",
+            Self::ResponseBody => "response-body",
             Self::Error => "error",
             Self::Complete => "complete",
         }
@@ -118,7 +133,9 @@ impl ExchangeState {
             response: http::Response::new(()).into_parts().0,
             phase: Phase::Request,
             upstream: None,
-            edits: EditBudget(0),
+            edits: EditBudget::new(0),
+            reading: None,
+            trailers: None,
             properties: HashMap::new(),
             property_bytes: 0,
             undo: Undo::Unwanted,
@@ -130,10 +147,16 @@ impl ExchangeState {
     /// Gets ready for one call of one plugin.
     pub(crate) fn begin_call(&mut self, phase: Phase, header_bytes: usize, undo_wanted: bool) {
         self.phase = phase;
-        self.edits = EditBudget(header_bytes);
+        self.edits = EditBudget::new(header_bytes);
+        self.reading = None;
         self.upstream_before.clone_from(&self.upstream);
         self.properties_before.clear();
         self.undo = if undo_wanted { Undo::Untouched } else { Undo::Unwanted };
+    }
+
+    /// Whether the request has not been sent.
+    pub(crate) fn may_choose(&self) -> bool {
+        matches!(self.phase, Phase::Request | Phase::RequestBody) && self.edits.headers_open
     }
 
     /// The request, to be edited.

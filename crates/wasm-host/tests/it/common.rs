@@ -39,6 +39,27 @@ pub(crate) fn response(status: u16) -> Response<Body> {
     Response::builder().status(status).header("server", "test").body(Body::from("response body")).unwrap()
 }
 
+/// A body that comes in these frames.
+pub(crate) fn streamed<const N: usize>(frames: [&'static str; N]) -> Body {
+    let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::convert::Infallible>::new(1);
+    tokio::spawn(async move {
+        for frame in frames {
+            if sender.send_data(frame.into()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Body::new(body)
+}
+
+pub(crate) fn streamed_request<const N: usize>(frames: [&'static str; N]) -> Request<Body> {
+    Request::post("/path").body(streamed(frames)).unwrap()
+}
+
+pub(crate) fn streamed_response<const N: usize>(frames: [&'static str; N]) -> Response<Body> {
+    Response::new(streamed(frames))
+}
+
 pub(crate) fn open(plugins: impl IntoIterator<Item = Plugin>) -> Exchange {
     PluginChain::new(plugins).exchange(ExchangeFacts { id: "exchange-1".into(), ..ExchangeFacts::default() })
 }
@@ -56,20 +77,21 @@ pub(crate) async fn status(plugin: &Plugin, headers: &[(&str, &str)]) -> u16 {
     match ask(plugin, headers).await {
         RequestOutcome::Continue(_) => 0,
         RequestOutcome::Respond(response) => response.status().as_u16(),
+        RequestOutcome::BodyFailed(error) => panic!("{error}"),
     }
 }
 
 pub(crate) fn passed(outcome: RequestOutcome) -> Request<Body> {
     match outcome {
         RequestOutcome::Continue(request) => request,
-        RequestOutcome::Respond(response) => panic!("answered {response:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn answered(outcome: RequestOutcome) -> Response<Body> {
     match outcome {
         RequestOutcome::Respond(response) => response,
-        RequestOutcome::Continue(request) => panic!("let pass {request:?}"),
+        other => panic!("{other:?}"),
     }
 }
 

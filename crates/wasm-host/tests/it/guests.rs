@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use http_body_util::BodyExt;
 use serde_json::json;
 use test_guests as guest;
 use wasm_host::{
-    Error, ExchangeFacts, FailureClass, Grants, Names, PluginChain, PoolPolicy, RequestOutcome, Reuse, Summary,
-    UpstreamFailure, UpstreamFailureKind,
+    Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, Names, Plugin, PluginChain, PoolPolicy, RequestOutcome,
+    Reuse, Summary, UpstreamFailure, UpstreamFailureKind,
 };
 
 use crate::common::{
-    Logged, answered, ask, engine, load, load_with, open, passed, plugin, request, response, status, text,
+    Logged, answered, ask, engine, load, load_with, open, passed, plugin, request, response, status, streamed_request,
+    streamed_response, text,
 };
 
 #[tokio::test]
@@ -145,6 +147,7 @@ pub(crate) async fn native_choose() {
         match exchange.on_request(request(&[("x-service", service)])).await {
             RequestOutcome::Continue(_) => exchange.chosen_service().unwrap().to_string(),
             RequestOutcome::Respond(response) => text(response.into_body()).await,
+            RequestOutcome::BodyFailed(error) => panic!("{error}"),
         }
     };
     assert_eq!(ask("canary").await, "canary");
@@ -202,7 +205,7 @@ pub(crate) async fn native_brand_errors() {
         message: "no answer within 5s".into(),
         status: http::StatusCode::GATEWAY_TIMEOUT,
     };
-    let page = exchange.on_error(&failure).await.unwrap();
+    let ErrorOutcome::Respond(page) = exchange.on_error(&failure).await else { panic!("no page") };
     assert_eq!(page.status(), 502);
     assert_eq!(text(page.into_body()).await, "sorry: shop (timeout, 504)");
 }
@@ -211,7 +214,8 @@ pub(crate) async fn native_brand_errors() {
 pub(crate) async fn native_note_completion() {
     let logged = Logged::default();
     let note = plugin(guest::NATIVE_NOTE_COMPLETION).load(&logged.engine()).await.unwrap();
-    let mut exchange = open([note]);
+    let observe = Plugin::builder("observe").file(guest::NATIVE_OBSERVE).load(engine()).await.unwrap();
+    let mut exchange = open([note, observe]);
     passed(exchange.on_request(request(&[])).await);
     exchange
         .complete(Summary {
@@ -219,9 +223,36 @@ pub(crate) async fn native_note_completion() {
             duration: std::time::Duration::from_millis(3),
             response_bytes: 13,
             finished: true,
+            ..Summary::default()
         })
         .await;
-    assert_eq!(logged.lines(), ["test exchange-1 Info : exchange-1 ended: Some(200), 13 bytes, finished true"]);
+    assert_eq!(
+        logged.lines(),
+        [
+            "test exchange-1 Info : exchange-1 ended: Some(200), 13 bytes, finished true",
+            "test exchange-1 Info : observe:request=continue x1",
+        ]
+    );
+}
+
+#[tokio::test]
+pub(crate) async fn native_bodies() {
+    let config = json!({ "request": { "mode": "lines", "act": "upper", "end": "append" } });
+    let mut exchange = open([load_with(guest::NATIVE_BODIES, config).await]);
+    let request = passed(exchange.on_request(request(&[])).await);
+    assert_eq!(text(request.into_body()).await, "REQUEST BODYappended");
+}
+
+#[tokio::test]
+pub(crate) async fn native_stream() {
+    let mut exchange = open([load(guest::NATIVE_STREAM).await]);
+    let request = passed(exchange.on_request(streamed_request(["a\nb", "b\nccc"])).await);
+    assert_eq!(text(request.into_body()).await, "1: a\n2: bb\n3: ccc3 lines");
+    let response = exchange.on_response(streamed_response(["data: 1\n\nda", "ta: [DONE]\n\n: end\n"])).await;
+    assert_eq!(response.headers()["trailer"], "x-events");
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["x-events"], "1");
+    assert_eq!(body.to_bytes(), "data: 1\n\ndata: [DONE]\n\n: end\n");
 }
 
 #[tokio::test]
@@ -237,7 +268,8 @@ pub(crate) async fn native_wrong_world() {
     assert_eq!(
         error.to_string(),
         "no plugin ABI fits this component: it exports add; supported are: native (exports one or more of \
-         wasm-host:plugin/{request-phase, response-phase, error-phase, complete-phase}@0.1.0)"
+         wasm-host:plugin/{request-phase, request-body-phase, response-phase, response-body-phase, error-phase, \
+         complete-phase}@0.1.0)"
     );
 }
 
@@ -259,6 +291,7 @@ async fn fails(file: &str) -> (FailureClass, String) {
     let plugin = load(file).await;
     let mut exchange = open([plugin]);
     assert_eq!(answered(exchange.on_request(request(&[])).await).status(), 500);
-    let failure = exchange.failures().first().unwrap();
+    let failures = exchange.failures();
+    let failure = failures.first().unwrap();
     (failure.class, failure.message.clone())
 }

@@ -9,7 +9,9 @@
 
 mod common;
 
+mod bodies;
 mod compile_cache;
+mod error_phase;
 mod failures;
 mod fidelity;
 mod guests;

@@ -1,9 +1,8 @@
 //! A plugin is called in the phases it exports, and in no other.
 
 use http::StatusCode;
-use std::time::Duration;
 use test_guests as guest;
-use wasm_host::{Phase, PluginChain, Summary, UpstreamFailure, UpstreamFailureKind};
+use wasm_host::{ErrorOutcome, Phase, PluginChain, Summary, UpstreamFailure, UpstreamFailureKind};
 
 use crate::common::{load, load_with, open, passed, request, response};
 
@@ -39,7 +38,7 @@ async fn nobody_answers_for_a_failed_upstream() {
     };
     let mut exchange = open([load(guest::NATIVE_CHOOSE).await]);
     passed(exchange.on_request(request(&[])).await);
-    assert!(exchange.on_error(&failure).await.is_none());
+    assert!(matches!(exchange.on_error(&failure).await, ErrorOutcome::Unanswered));
 }
 
 #[tokio::test]
@@ -47,12 +46,7 @@ async fn completing_in_the_background_returns_the_instances() {
     let note = load(guest::NATIVE_NOTE_COMPLETION).await;
     let mut exchange = open([note.clone()]);
     passed(exchange.on_request(request(&[])).await);
-    exchange.complete_in_background(Summary {
-        status: None,
-        duration: Duration::ZERO,
-        response_bytes: 0,
-        finished: false,
-    });
+    exchange.complete_in_background(Summary::default());
     while note.stats().executions == 0 {
         tokio::task::yield_now().await;
     }
@@ -68,7 +62,7 @@ async fn an_empty_chain_passes_everything() {
 
 #[tokio::test]
 async fn a_plugin_behind_an_answer_does_not_complete() {
-    let summary = Summary { status: None, duration: Duration::ZERO, response_bytes: 0, finished: true };
+    let summary = Summary { finished: true, ..Summary::default() };
     let before = load(guest::NATIVE_NOTE_COMPLETION).await;
     let behind = load(guest::NATIVE_NOTE_COMPLETION).await;
     let mut exchange = open([before.clone(), load(guest::NATIVE_COUNT).await, behind.clone()]);

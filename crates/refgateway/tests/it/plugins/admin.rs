@@ -180,7 +180,7 @@ async fn bad_bodies_are_400_and_not_repeated() {
         (
             r#"{"plugin": {"name": "p", "file": "f", "on_failure": {"default": "s3cr3t"}}}"#,
             "the body: plugin.on_failure.default: expected `closed`, `closed(STATUS)` with a status from 400 to 599, \
-             `open`, `open+tag`, `open+tag(HEADER)` or `retry-fresh`",
+             `open`, `open+tag`, `open+tag(HEADER)`, `retry-fresh` or a map with `closed`",
         ),
         (
             r#"{"plugin": {"name": "p", "file": "f"}, "route": ["all"]}"#,

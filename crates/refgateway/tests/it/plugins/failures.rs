@@ -60,6 +60,48 @@ async fn closed_failures_have_the_status_and_the_header_of_the_config() {
 }
 
 #[tokio::test]
+async fn closed_failures_have_the_body_of_the_config() {
+    let sorry = "{ closed: { status: 503, body: 'sorry, later' } }";
+    let more = format!("on_failure: {{ default: open, request: {{ trap: {sorry} }} }}");
+    let (_upstream, gateway) = misbehaving(&more).await;
+    let answer = get_with(&gateway.url("/"), &[("x-do", "panic")]).await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (503, "sorry, later"));
+    assert_eq!(answer.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(get_with(&gateway.url("/"), &[("x-do", "error")]).await.status, 200);
+
+    let json = "{ closed: { body: '{}', content_type: application/json } }";
+    let (_upstream, gateway) = misbehaving(&format!("on_failure: {{ default: {json} }}")).await;
+    let answer = get_with(&gateway.url("/"), &[("x-do", "panic")]).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (500, Some("application/json")));
+}
+
+#[tokio::test]
+async fn a_plugin_that_fails_too_often_is_left_out_for_a_while() {
+    let upstream = Upstream::echo().await;
+    let gateway = Plugged::to(upstream.address)
+        .through("breaking", NATIVE_MISBEHAVE, "circuit_breaker: { failures: 2, window: 1h, cooldown: 1h }")
+        .through("steady", NATIVE_MISBEHAVE, "")
+        .start();
+    let metrics = async || get(&format!("http://{}/metrics", gateway.admin())).await.text().to_owned();
+    assert_eq!(plugins(&gateway).await[0]["circuit"], "closed");
+    assert!(plugins(&gateway).await[1]["circuit"].is_null());
+    assert!(metrics().await.contains("wasm_plugin_circuit_state{plugin=\"breaking\"} 0\n"));
+    for what in ["panic", "panic", "nothing"] {
+        assert_eq!(get_with(&gateway.url("/"), &[("x-do", what)]).await.status, 500, "{what}");
+    }
+    let plugin = &plugins(&gateway).await[0];
+    assert_eq!((&plugin["circuit"], &plugin["stats"]["executions"]), (&"open".into(), &2.into()));
+    let metrics = metrics().await;
+    for line in [
+        "wasm_plugin_circuit_state{plugin=\"breaking\"} 2\n",
+        "wasm_plugin_executions_total{plugin=\"breaking\",phase=\"request\",outcome=\"circuit-open\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    assert!(!metrics.contains("wasm_plugin_circuit_state{plugin=\"steady\"}"));
+}
+
+#[tokio::test]
 async fn open_failures_let_the_request_pass_without_the_plugin_s_edits() {
     for (policy, tag) in [
         ("open", None),

@@ -13,14 +13,15 @@ use super::{
         },
         wasm_host::plugin::{
             exchange, properties,
-            types::{self, EditError},
+            types::{self, BodyReading, EditError},
             upstream::{self, UpstreamError},
         },
     },
+    body::reading_of,
 };
 use crate::{
     LogLevel,
-    message::{self, Headers, LocalResponse, Phase, PropertyError},
+    message::{self, ExchangeState, Headers, LocalResponse, Phase, PropertyError, Trailers},
     store::HostState,
 };
 
@@ -48,6 +49,25 @@ impl HostState {
     fn response_headers(&mut self) -> Result<Headers<'_>> {
         let (response, budget) = self.exchange()?.edit_response();
         Ok(Headers { map: &mut response.headers, budget })
+    }
+
+    fn trailers(&mut self) -> Result<Result<Trailers<'_>, message::EditError>> {
+        let ExchangeState { trailers, edits, .. } = self.exchange()?;
+        Ok(trailers.as_mut().map(|map| Trailers { map, budget: edits }).ok_or(message::EditError::WrongTime))
+    }
+
+    fn set_reading(&mut self, reading: BodyReading, phase: Phase) -> Edit {
+        let limit = self.plugin.limits.body_bytes;
+        let reading = reading_of(reading);
+        let exchange = self.exchange()?;
+        if exchange.phase != phase {
+            return Ok(Err(EditError::WrongTime));
+        }
+        if reading.mode.held_bytes() as usize > limit {
+            return Ok(Err(EditError::TooLarge));
+        }
+        exchange.reading = Some(reading);
+        Ok(Ok(()))
     }
 
     /// Takes a local response back from the guest.
@@ -139,6 +159,26 @@ impl types::HostRequest for HostState {
         Ok(self.request_headers()?.remove(&name).map_err(Into::into))
     }
 
+    fn read_body(&mut self, _: Resource<RequestHandle>, reading: BodyReading) -> Edit {
+        self.set_reading(reading, Phase::Request)
+    }
+
+    fn announce_trailers(&mut self, _: Resource<RequestHandle>, names: Vec<String>) -> Edit {
+        Ok(self.request_headers()?.announce_trailers(&names).map_err(Into::into))
+    }
+
+    fn trailers(&mut self, _: Resource<RequestHandle>) -> Edit<HeaderList> {
+        Ok(self.trailers()?.map(|trailers| list(trailers.map)).map_err(Into::into))
+    }
+
+    fn set_trailer(&mut self, _: Resource<RequestHandle>, name: String, value: Vec<u8>) -> Edit {
+        Ok(self.trailers()?.and_then(|mut trailers| trailers.set(&name, &value)).map_err(Into::into))
+    }
+
+    fn remove_trailer(&mut self, _: Resource<RequestHandle>, name: String) -> Edit<u32> {
+        Ok(self.trailers()?.and_then(|mut trailers| trailers.remove(&name)).map_err(Into::into))
+    }
+
     fn drop(&mut self, _: Resource<RequestHandle>) -> Result<()> {
         Ok(())
     }
@@ -150,7 +190,9 @@ impl types::HostResponse for HostState {
     }
 
     fn set_status(&mut self, _: Resource<ResponseHandle>, status: u16) -> Edit {
-        Ok(message::set_status(&mut self.exchange()?.edit_response().0.status, status).map_err(Into::into))
+        let (response, budget) = self.exchange()?.edit_response();
+        let status = budget.check_open().and_then(|()| message::set_status(&mut response.status, status));
+        Ok(status.map_err(Into::into))
     }
 
     fn header(&mut self, _: Resource<ResponseHandle>, name: String) -> Result<Option<Vec<u8>>> {
@@ -175,6 +217,26 @@ impl types::HostResponse for HostState {
 
     fn remove_header(&mut self, _: Resource<ResponseHandle>, name: String) -> Edit<u32> {
         Ok(self.response_headers()?.remove(&name).map_err(Into::into))
+    }
+
+    fn read_body(&mut self, _: Resource<ResponseHandle>, reading: BodyReading) -> Edit {
+        self.set_reading(reading, Phase::Response)
+    }
+
+    fn announce_trailers(&mut self, _: Resource<ResponseHandle>, names: Vec<String>) -> Edit {
+        Ok(self.response_headers()?.announce_trailers(&names).map_err(Into::into))
+    }
+
+    fn trailers(&mut self, _: Resource<ResponseHandle>) -> Edit<HeaderList> {
+        Ok(self.trailers()?.map(|trailers| list(trailers.map)).map_err(Into::into))
+    }
+
+    fn set_trailer(&mut self, _: Resource<ResponseHandle>, name: String, value: Vec<u8>) -> Edit {
+        Ok(self.trailers()?.and_then(|mut trailers| trailers.set(&name, &value)).map_err(Into::into))
+    }
+
+    fn remove_trailer(&mut self, _: Resource<ResponseHandle>, name: String) -> Edit<u32> {
+        Ok(self.trailers()?.and_then(|mut trailers| trailers.remove(&name)).map_err(Into::into))
     }
 
     fn drop(&mut self, _: Resource<ResponseHandle>) -> Result<()> {
@@ -259,7 +321,7 @@ impl upstream::Host for HostState {
     fn choose(&mut self, service: String) -> Result<Result<(), UpstreamError>> {
         let granted = self.plugin.grants.upstreams.contains(&service);
         let exchange = self.exchange()?;
-        if exchange.phase != Phase::Request {
+        if !exchange.may_choose() {
             return Ok(Err(UpstreamError::TooLate));
         }
         if !granted {
@@ -315,6 +377,7 @@ impl From<message::EditError> for EditError {
             E::InvalidPath(path) => Self::InvalidPath(path),
             E::InvalidAuthority(authority) => Self::InvalidAuthority(authority),
             E::TooLarge => Self::TooLarge,
+            E::WrongTime => Self::WrongTime,
         }
     }
 }

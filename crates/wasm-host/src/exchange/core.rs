@@ -1,0 +1,461 @@
+//! What the phases of one exchange share, and a call of one plugin in one of them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use http::Response;
+use parking_lot::Mutex;
+use tokio::sync::MutexGuard;
+use tracing::Instrument;
+
+use super::types::Decision;
+use crate::{
+    Body, BodyMode, BodyReading, ExchangeFacts, Execution, Failure, Outcome, Phase, Phases, Plugin, PluginChain,
+    abi::{BoxFuture, Guest, GuestResult, HostStore},
+    breaker::{Admission, Probe},
+    chain::{Consequence, consequence, tag},
+    message::{Action, BodyAction, ErrorAction, ExchangeState},
+    plugin::Seat,
+};
+
+/// One exchange, as its phases and the streams of its bodies share it.
+pub(crate) struct Shared {
+    pub(crate) chain: PluginChain,
+    pub(crate) facts: Arc<ExchangeFacts>,
+    core: tokio::sync::Mutex<Core>,
+    ledger: Mutex<Ledger>,
+    /// No phase comes any more but the bodies that are under way.
+    finished: AtomicBool,
+}
+
+/// What plugins have done.
+#[derive(Default)]
+struct Ledger {
+    decisions: Vec<Decision>,
+    failures: Vec<Failure>,
+}
+
+/// What one call at a time has.
+pub(crate) struct Core {
+    /// Absent while a call has it, and after a call that was cancelled.
+    state: Option<Box<ExchangeState>>,
+    places: Vec<Place>,
+    /// The plugins that have let the request pass: they see the response.
+    pub(crate) passed: usize,
+    /// The plugins that the request has reached: they see how the exchange ended.
+    pub(crate) reached: usize,
+    /// What a plugin's policy answers to a request whose body was cut on its way to the upstream.
+    pub(crate) cut: Option<Response<Body>>,
+}
+
+/// What an exchange has of one plugin.
+struct Place {
+    seat: Option<Seat>,
+    /// The plugin failed, or its call was cancelled: it is not called again.
+    bypassed: bool,
+    /// It has had a call that returned.
+    called: bool,
+    /// The phases that are still to come.
+    remaining: Phases,
+}
+
+/// What came of one phase of one plugin.
+pub(crate) enum Ran<T> {
+    /// The guest decided this.
+    Done(T),
+    /// The plugin has no such phase, or failed before.
+    Skipped,
+    /// It failed, and the message goes on without it.
+    Bypassed,
+    /// It failed, and its policy answers.
+    Closed(Response<Body>, Failure),
+}
+
+/// One call of a plugin, as far as the host decides about it.
+#[derive(Clone, Copy)]
+pub(crate) struct PhaseCall {
+    pub(crate) phase: Phase,
+    /// Whether the headers of the message have not been sent.
+    pub(crate) headers_open: bool,
+}
+
+impl PhaseCall {
+    pub(crate) fn headers(phase: Phase) -> Self {
+        Self { phase, headers_open: true }
+    }
+}
+
+/// A call that came to no decision.
+struct Failed {
+    failure: Failure,
+    /// False: the plugin's circuit is open.
+    was_called: bool,
+}
+
+/// A decision of a guest, for logs and metrics.
+pub(crate) trait Decided {
+    fn outcome(&self) -> Outcome;
+}
+
+impl Decided for Action {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Continue => Outcome::Continue,
+            Self::Respond(_) => Outcome::Respond,
+        }
+    }
+}
+
+impl Decided for BodyAction {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Pass | Self::Leave => Outcome::Continue,
+            Self::Replace(_) => Outcome::Replace,
+            Self::Finish(_) => Outcome::Finish,
+            Self::Reset => Outcome::Reset,
+            Self::Respond(_) => Outcome::Respond,
+        }
+    }
+}
+
+impl Decided for ErrorAction {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Continue => Outcome::Continue,
+            Self::Respond(_) => Outcome::Respond,
+            Self::Retry(_) => Outcome::Retry,
+        }
+    }
+}
+
+impl Decided for () {
+    fn outcome(&self) -> Outcome {
+        Outcome::Continue
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
+        let facts = Arc::new(facts);
+        let places = chain.plugins().iter().map(|plugin| Place {
+            seat: None,
+            bypassed: false,
+            called: false,
+            remaining: plugin.phases(),
+        });
+        let core = Core {
+            state: Some(Box::new(ExchangeState::new(Arc::clone(&facts)))),
+            places: places.collect(),
+            passed: 0,
+            reached: 0,
+            cut: None,
+        };
+        let ledger = Ledger { decisions: Vec::with_capacity(chain.plugins().len()), failures: Vec::new() };
+        Self {
+            chain,
+            facts,
+            core: tokio::sync::Mutex::new(core),
+            ledger: Mutex::new(ledger),
+            finished: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) async fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().await
+    }
+
+    pub(crate) fn decisions(&self) -> Vec<Decision> {
+        self.ledger.lock().decisions.clone()
+    }
+
+    pub(crate) fn failures(&self) -> Vec<Failure> {
+        self.ledger.lock().failures.clone()
+    }
+
+    /// No phase comes any more: instances at rest go back to their pools, those of bodies under way follow.
+    pub(crate) fn finish(&self) {
+        self.finished.store(true, Relaxed);
+        if let Ok(mut core) = self.core.try_lock() {
+            core.settle_all(self);
+        }
+    }
+
+    fn note(&self, plugin: &Plugin, phase: Phase, outcome: Outcome, duration: Duration) {
+        plugin.counters().count(outcome);
+        plugin.observer().executed(&Execution { phase, outcome, duration });
+        let decisions = &mut self.ledger.lock().decisions;
+        let is_body = matches!(phase, Phase::RequestBody | Phase::ResponseBody);
+        let known = decisions
+            .iter_mut()
+            .rev()
+            .find(|known| is_body && known.phase == phase && Arc::ptr_eq(&known.plugin, plugin.shared_name()));
+        match known {
+            Some(known) => {
+                known.calls += 1;
+                known.duration += duration;
+                if outcome != Outcome::Continue {
+                    known.outcome = outcome;
+                }
+            }
+            None => {
+                let plugin = Arc::clone(plugin.shared_name());
+                decisions.push(Decision { plugin, phase, outcome, calls: 1, duration });
+            }
+        }
+    }
+
+    fn report(&self, plugin: &Plugin, phase: Phase, failure: &Failure) {
+        tracing::warn!(
+            plugin = plugin.name(),
+            phase = phase.as_str(),
+            class = failure.class.as_str(),
+            exchange = self.facts.id,
+            "plugin failed: {}",
+            failure.message.escape_debug(),
+        );
+    }
+}
+
+impl Core {
+    pub(crate) fn state(&mut self, shared: &Shared) -> &mut ExchangeState {
+        self.state.get_or_insert_with(|| Box::new(ExchangeState::new(Arc::clone(&shared.facts))))
+    }
+
+    /// Calls one phase of one plugin, and deals with its failure.
+    pub(crate) async fn run<T, C>(&mut self, shared: &Shared, index: usize, how: PhaseCall, call: C) -> Ran<T>
+    where
+        T: Decided,
+        C: for<'a> Fn(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+    {
+        let Some(plugin) = shared.chain.plugins().get(index) else { return Ran::Skipped };
+        if !plugin.phases().has(how.phase) || self.place(index).bypassed {
+            return Ran::Skipped;
+        }
+        let mut retried = false;
+        loop {
+            let Failed { failure, was_called } = match self.call(shared, index, plugin, how, retried, &call).await {
+                Ok(decision) => return Ran::Done(decision),
+                Err(failed) => failed,
+            };
+            if was_called {
+                shared.report(plugin, how.phase, &failure);
+            }
+            let may_retry = was_called && how.headers_open && !retried && !self.place(index).called;
+            match self.fail(shared, index, how.phase, failure, may_retry) {
+                Some(ran) => return ran,
+                None => retried = true,
+            }
+        }
+    }
+
+    /// Deals with the failure of a plugin by its policy; none: it is to be called again on a fresh instance.
+    pub(crate) fn fail<T>(
+        &mut self,
+        shared: &Shared,
+        index: usize,
+        phase: Phase,
+        failure: Failure,
+        may_retry: bool,
+    ) -> Option<Ran<T>> {
+        let Some(plugin) = shared.chain.plugins().get(index) else { return Some(Ran::Skipped) };
+        shared.ledger.lock().failures.push(failure.clone());
+        let consequence = consequence(plugin, &failure, phase, may_retry);
+        let place = self.place(index);
+        place.seat = None;
+        place.bypassed = !matches!(consequence, Consequence::Retry);
+        match consequence {
+            Consequence::Close(response) => return Some(Ran::Closed(response, failure)),
+            Consequence::Ignore => {}
+            Consequence::Retry => {
+                self.state(shared).roll_back();
+                return None;
+            }
+            Consequence::Bypass => self.state(shared).roll_back(),
+            Consequence::BypassTagged(name, value) => {
+                let state = self.state(shared);
+                state.roll_back();
+                match phase {
+                    Phase::Request | Phase::RequestBody => tag(&mut state.request.headers, name, value),
+                    _ => tag(&mut state.response.headers, name, value),
+                }
+            }
+        }
+        Some(Ran::Bypassed)
+    }
+
+    /// A failure of a plugin that happened in no call of it: what it asked for could not be had.
+    pub(crate) fn fail_uncalled<T>(&mut self, shared: &Shared, index: usize, phase: Phase, failure: Failure) -> Ran<T> {
+        if let Some(plugin) = shared.chain.plugins().get(index) {
+            shared.report(plugin, phase, &failure);
+            shared.note(plugin, phase, Outcome::Failed(failure.class), Duration::ZERO);
+            self.state(shared).begin_call(phase, 0, false);
+        }
+        self.fail(shared, index, phase, failure, false).unwrap_or(Ran::Bypassed)
+    }
+
+    /// One call, counted and observed.
+    async fn call<T, C>(
+        &mut self,
+        shared: &Shared,
+        index: usize,
+        plugin: &Plugin,
+        how: PhaseCall,
+        fresh: bool,
+        call: C,
+    ) -> Result<T, Failed>
+    where
+        T: Decided,
+        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+    {
+        let PhaseCall { phase, headers_open } = how;
+        let undo_wanted = headers_open && plugin.policy().may_keep_the_message();
+        let state = self.state(shared);
+        state.begin_call(phase, plugin.limits().header_bytes, undo_wanted);
+        state.edits.headers_open = headers_open;
+        let probe = match self.admit(index, plugin) {
+            Ok(probe) => probe,
+            Err(failure) => {
+                shared.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
+                return Err(Failed { failure, was_called: false });
+            }
+        };
+        let span = tracing::debug_span!(
+            "plugin",
+            plugin = plugin.name(),
+            phase = phase.as_str(),
+            action = tracing::field::Empty
+        );
+        let called = self.call_seated(shared, index, plugin, phase, fresh, call);
+        let (result, duration) = called.instrument(span.clone()).await;
+        let outcome = match &result {
+            Ok(decision) => decision.outcome(),
+            Err(failure) => Outcome::Failed(failure.class),
+        };
+        span.record("action", outcome.as_str());
+        shared.note(plugin, phase, outcome, duration);
+        match (plugin.breaker(), &result) {
+            (Some(breaker), Ok(_)) => breaker.succeeded(probe),
+            (Some(breaker), Err(failure)) => breaker.failed(probe, failure.class, Instant::now()),
+            (None, _) => {}
+        }
+        result.map_err(|failure| Failed { failure, was_called: true })
+    }
+
+    /// Asks the plugin's circuit breaker, for the first call of an exchange.
+    fn admit(&mut self, index: usize, plugin: &Plugin) -> Result<Option<Probe>, Failure> {
+        let Some(breaker) = plugin.breaker().filter(|_| self.place(index).seat.is_none()) else { return Ok(None) };
+        match breaker.admit(Instant::now()) {
+            Admission::Allowed => Ok(None),
+            Admission::Probe(probe) => Ok(Some(probe)),
+            Admission::Refused(failure) => Err(failure),
+        }
+    }
+
+    /// One call on the exchange's instance of the plugin, which stays with the exchange when it is needed again.
+    async fn call_seated<T, C>(
+        &mut self,
+        shared: &Shared,
+        index: usize,
+        plugin: &Plugin,
+        phase: Phase,
+        fresh: bool,
+        call: C,
+    ) -> (Result<T, Failure>, Duration)
+    where
+        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+    {
+        let place = self.place(index);
+        // Until the call returns: a plugin whose call was cancelled is not called again.
+        place.bypassed = true;
+        let seat = match place.seat.take() {
+            Some(seat) => Ok(seat),
+            None if fresh => plugin.check_out_fresh().await,
+            None => plugin.check_out().await,
+        };
+        let mut seat = match seat {
+            Ok(seat) => seat,
+            Err(failure) => return (Err(failure), Duration::ZERO),
+        };
+        let result = seat.instance.call(&mut self.state, phase, call).await;
+        let duration = seat.instance.elapsed();
+        if result.is_ok() {
+            let place = self.place(index);
+            place.bypassed = false;
+            place.called = true;
+            place.seat = Some(seat);
+            if !matches!(phase, Phase::RequestBody | Phase::ResponseBody | Phase::Error) {
+                place.remaining.clear(phase);
+            }
+            self.settle(shared, index);
+        }
+        (result, duration)
+    }
+
+    /// How the plugin reads the body of this message: as it said in the phase of the headers, or else as it declared.
+    pub(crate) fn reading(&mut self, shared: &Shared, index: usize, phase: Phase) -> BodyReading {
+        let said = self.state(shared).reading.take();
+        let Some(plugin) = shared.chain.plugins().get(index) else { return BodyReading::default() };
+        if !plugin.phases().has(phase) || self.place(index).bypassed {
+            return BodyReading::default();
+        }
+        let reading = said.unwrap_or_else(|| plugin.reading(phase));
+        if reading.mode == BodyMode::None {
+            self.over(shared, index, phase);
+        }
+        reading
+    }
+
+    /// A phase of a plugin is over, or does not come.
+    pub(crate) fn over(&mut self, shared: &Shared, index: usize, phase: Phase) {
+        self.place(index).remaining.clear(phase);
+        self.settle(shared, index);
+    }
+
+    /// A plugin did not let the request pass: it sees how the exchange ends, and nothing else.
+    pub(crate) fn refused(&mut self, shared: &Shared, index: usize) {
+        let remaining = &mut self.place(index).remaining;
+        [Phase::RequestBody, Phase::Response, Phase::ResponseBody, Phase::Error]
+            .into_iter()
+            .for_each(|phase| remaining.clear(phase));
+        self.settle(shared, index);
+    }
+
+    /// The response's headers are on their way: no failure can be answered any more.
+    pub(crate) fn responded(&mut self, shared: &Shared) {
+        for index in 0..self.places.len() {
+            let remaining = &mut self.place(index).remaining;
+            [Phase::Request, Phase::Response, Phase::Error].into_iter().for_each(|phase| remaining.clear(phase));
+            self.settle(shared, index);
+        }
+    }
+
+    /// Gives an instance back that no phase needs any more.
+    fn settle(&mut self, shared: &Shared, index: usize) {
+        let place = self.place(index);
+        if shared.finished.load(Relaxed) {
+            let Phases { request_body, response_body, .. } = place.remaining;
+            place.remaining = Phases { request_body, response_body, ..Phases::default() };
+        }
+        if place.remaining.is_over()
+            && let Some(seat) = place.seat.take()
+        {
+            seat.give_back();
+        }
+    }
+
+    fn settle_all(&mut self, shared: &Shared) {
+        for index in 0..self.places.len() {
+            self.settle(shared, index);
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is a place for each plugin of the chain")]
+    fn place(&mut self, index: usize) -> &mut Place {
+        &mut self.places[index]
+    }
+}

@@ -1,0 +1,177 @@
+//! The error phase: plugins see what failed, and may answer in the host's place.
+
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+
+use super::{
+    Exchange,
+    core::{PhaseCall, Ran, Shared},
+    types::{ErrorOutcome, GuestFailure, UpstreamFailure, UpstreamFailureKind},
+};
+use crate::{
+    Body, Failure, Phase, WatchedFailures,
+    abi::{BoxFuture, Guest, GuestError, GuestResult, HostStore},
+    message::ErrorAction,
+};
+
+/// Times that the plugins of one exchange may have its request sent again.
+const RETRIES: u32 = 3;
+
+/// What is needed to send the request again.
+#[derive(Default)]
+pub(super) struct Retries {
+    request: Option<Request<Body>>,
+    done: u32,
+}
+
+impl Retries {
+    /// Keeps the request, if its body is all there.
+    pub(super) fn keep(&mut self, request: &Request<Body>) {
+        self.request = copy(request);
+    }
+
+    fn next(&mut self) -> Option<Request<Body>> {
+        let again = copy(self.request.as_ref()?)?;
+        self.done += 1;
+        if self.done == RETRIES {
+            self.request = None;
+        }
+        Some(again)
+    }
+}
+
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut copy = Request::new(request.body().try_clone()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    *copy.version_mut() = request.version();
+    copy.headers_mut().clone_from(request.headers());
+    copy.extensions_mut().clone_from(request.extensions());
+    Some(copy)
+}
+
+impl Exchange {
+    /// Runs the error phase of the plugins that let the request pass and watch for such failures, in reverse order, until
+    /// one answers or has the request sent again. The answer, or the host's own, is then passed to
+    /// [`on_response`](Self::on_response). A plugin that fails here has no answer.
+    pub async fn on_error(&mut self, failure: &UpstreamFailure) -> ErrorOutcome {
+        let shown = GuestFailure {
+            service: failure.service.clone(),
+            plugin: None,
+            kind: failure.kind.as_str(),
+            message: failure.message.clone(),
+            status: failure.status,
+            retryable: self.retries.request.is_some(),
+        };
+        let watches = |watched: WatchedFailures| match failure.kind {
+            UpstreamFailureKind::Status => watched.server_errors,
+            _ => watched.unreachable,
+        };
+        let passed = self.shared.core().await.passed;
+        match show_failure(&self.shared, passed, shown, watches).await {
+            Some(ErrorAction::Respond(response)) => ErrorOutcome::Respond(response.into_response()),
+            Some(ErrorAction::Retry(service)) => {
+                let named = |name: String| self.shared.facts.services.iter().find(|known| ***known == *name).cloned();
+                self.chosen = service.and_then(named).or_else(|| self.chosen.take());
+                self.retries.next().map_or(ErrorOutcome::Unanswered, ErrorOutcome::Retry)
+            }
+            Some(ErrorAction::Continue) | None => ErrorOutcome::Unanswered,
+        }
+    }
+
+    /// Shows the failure of one plugin to those before it.
+    pub(super) async fn on_plugin_failure(
+        &mut self,
+        index: usize,
+        status: StatusCode,
+        failure: &Failure,
+    ) -> Option<Response<Body>> {
+        let plugin = self.shared.chain.plugins().get(index)?;
+        let shown = GuestFailure {
+            service: None,
+            plugin: Some(Arc::clone(plugin.shared_name())),
+            kind: "plugin",
+            message: failure.to_string(),
+            status,
+            retryable: false,
+        };
+        match show_failure(&self.shared, index, shown, |watched| watched.plugins).await? {
+            ErrorAction::Respond(response) => Some(response.into_response()),
+            ErrorAction::Continue | ErrorAction::Retry(_) => None,
+        }
+    }
+
+    /// The upstream broke its response off while a plugin waited for it: nothing of it has been sent.
+    pub(super) async fn on_broken_response(&mut self, message: &str) -> Response<Body> {
+        let failure = UpstreamFailure {
+            service: self.chosen.clone().or_else(|| self.shared.facts.service.clone()),
+            kind: UpstreamFailureKind::Reset,
+            message: message.to_owned(),
+            status: StatusCode::BAD_GATEWAY,
+        };
+        self.retries = Retries::default();
+        match self.on_error(&failure).await {
+            ErrorOutcome::Respond(response) => response,
+            ErrorOutcome::Unanswered | ErrorOutcome::Retry(_) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                response
+            }
+        }
+    }
+}
+
+/// Asks the plugins before `end` that watch for it, the last first, until one has an answer.
+async fn show_failure(
+    shared: &Shared,
+    end: usize,
+    failure: GuestFailure,
+    watches: impl Fn(WatchedFailures) -> bool,
+) -> Option<ErrorAction> {
+    if !shared.chain.phases().error {
+        return None;
+    }
+    let failure = Arc::new(failure);
+    let mut core = shared.core().await;
+    for (index, plugin) in shared.chain.plugins().iter().enumerate().take(end).rev() {
+        if !watches(plugin.watched()) {
+            continue;
+        }
+        let (failure, facts) = (Arc::clone(&failure), Arc::clone(&shared.facts));
+        let how = PhaseCall::headers(Phase::Error);
+        let ran = core.run(shared, index, how, move |guest, store| {
+            on_error(guest, store, Arc::clone(&failure), Arc::clone(&facts))
+        });
+        match ran.await {
+            Ran::Done(ErrorAction::Continue) | Ran::Skipped | Ran::Bypassed | Ran::Closed(..) => {}
+            Ran::Done(answer) => return Some(answer),
+        }
+    }
+    None
+}
+
+fn on_error<'a>(
+    guest: &'a mut dyn Guest,
+    store: &'a mut HostStore,
+    failure: Arc<GuestFailure>,
+    facts: Arc<crate::ExchangeFacts>,
+) -> BoxFuture<'a, GuestResult<ErrorAction>> {
+    Box::pin(async move {
+        let action = guest.on_error(store, &failure).await?;
+        let ErrorAction::Retry(service) = &action else { return Ok(action) };
+        if !failure.retryable {
+            return Err(GuestError::Invalid("asked for a retry of what is not `retryable`".into()));
+        }
+        if let Some(service) = service {
+            if !store.data().plugin.grants.upstreams.contains(service) {
+                let message = format!("asked for a retry on `{service}`, which `grants.upstreams` does not name");
+                return Err(GuestError::Invalid(message));
+            }
+            if !facts.services.iter().any(|known| **known == **service) {
+                return Err(GuestError::Invalid(format!("asked for a retry on `{service}`, which is no service")));
+            }
+        }
+        Ok(action)
+    })
+}
