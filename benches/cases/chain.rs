@@ -73,5 +73,6 @@ fn passed(outcome: RequestOutcome) -> http::Request<Body> {
     match outcome {
         RequestOutcome::Continue(request) => request,
         RequestOutcome::Respond(response) => panic!("answered {}", response.status()),
+        RequestOutcome::BodyFailed(error) => panic!("{error}"),
     }
 }

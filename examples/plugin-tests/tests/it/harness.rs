@@ -106,6 +106,7 @@ pub(crate) async fn exchange(
     let (upstream, answer) = match exchange.on_request(request).await {
         RequestOutcome::Continue(request) => (Some(request.into_parts().0), answer),
         RequestOutcome::Respond(response) => (None, response),
+        RequestOutcome::BodyFailed(error) => panic!("{error}"),
     };
     let (response, body) = exchange.on_response(answer).await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -114,6 +115,7 @@ pub(crate) async fn exchange(
         duration: Duration::from_millis(7),
         response_bytes: body.len() as u64,
         finished: true,
+        ..Summary::default()
     };
     exchange.complete(summary).await;
     Passed { upstream, response, body: String::from_utf8(body.to_vec()).unwrap() }
