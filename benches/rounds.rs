@@ -1,5 +1,5 @@
 //! Every case in turn, round after round, and their medians as a table: on a busy machine only the ratios of one such
-//! run can be compared.
+//! run can be compared. `rounds [GROUP]`: the cases of one group, or of those that begin with it.
 //!
 //! A round's figure is the median of its batches: what else runs on the machine interrupts some of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
@@ -18,8 +18,11 @@ const ROUND: Duration = Duration::from_millis(250);
 const STRIDE: u64 = 8;
 
 fn main() {
+    // `cargo bench` adds `--bench`.
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     let runtime = cases::runtime();
     let mut cases = cases::all(&runtime);
+    cases.retain(|case| case.group.starts_with(&wanted));
     let mut figures = vec![Vec::new(); cases.len()];
     for case in &mut cases {
         round(case, &runtime);
@@ -29,26 +32,74 @@ fn main() {
             figures.push(round(case, &runtime));
         }
     }
-    let floors: Vec<_> = cases.iter().zip(&figures).map(|(case, figures)| (case.name, median(figures))).collect();
-    println!("| case | median | lowest–highest round | against |\n| --- | --- | --- | --- |");
-    for (case, figures) in cases.iter().zip(&figures) {
-        let floor = floors.iter().find(|(name, _)| Some(*name) == case.against);
-        let ratio = floor.map_or(String::new(), |(name, floor)| format!("{:.2} × {name}", median(figures) / floor));
-        let (low, high) = figures.iter().fold((f64::MAX, 0f64), |(low, high), x| (low.min(*x), high.max(*x)));
-        let name = format!("{}: {}", case.group, case.name);
-        println!("| {name} | {} | {}–{} | {ratio} |", time(median(figures)), time(low), time(high));
+    let measured: Vec<_> = cases.iter().zip(figures).map(|(case, rounds)| Measured { case, rounds }).collect();
+    let (bodies, calls): (Vec<_>, Vec<_>) = measured.into_iter().partition(|measured| measured.case.load.is_some());
+    if !calls.is_empty() {
+        print_calls(&calls);
+    }
+    if !bodies.is_empty() {
+        print_bodies(&bodies);
+    }
+}
+
+struct Measured<'a> {
+    case: &'a Case,
+    /// Nanoseconds per call.
+    rounds: Vec<f64>,
+}
+
+impl Measured<'_> {
+    fn median(&self) -> f64 {
+        median(&self.rounds)
+    }
+
+    fn range(&self) -> String {
+        let (low, high) = self.rounds.iter().fold((f64::MAX, 0f64), |(low, high), x| (low.min(*x), high.max(*x)));
+        format!("{}–{}", time(low), time(high))
     }
 }
 
 /// Nanoseconds per call.
 fn round(case: &mut Case, runtime: &Runtime) -> f64 {
+    let batch = case.load.map_or(BATCH, |load| load.batch);
     let start = Instant::now();
     let mut batches = Vec::new();
     while start.elapsed() < ROUND {
-        let spent = (case.run)(runtime, BATCH * STRIDE);
-        batches.extend(spent.iter().map(|batch| batch.as_nanos() as f64 / BATCH as f64));
+        let spent = (case.run)(runtime, batch * STRIDE);
+        batches.extend(spent.iter().map(|spent| spent.as_nanos() as f64 / batch as f64));
     }
     median(&batches)
+}
+
+fn print_calls(calls: &[Measured<'_>]) {
+    println!("| case | median | lowest–highest round | against |\n| --- | --- | --- | --- |");
+    for measured in calls {
+        let Case { group, name, against, .. } = measured.case;
+        let floor = calls.iter().find(|floor| Some(floor.case.name) == *against);
+        let ratio =
+            floor.map_or(String::new(), |floor| format!("{:.2} × {}", measured.median() / floor.median(), floor.case.name));
+        println!("| {group}: {name} | {} | {} | {ratio} |", time(measured.median()), measured.range());
+    }
+}
+
+/// What a body costs more than the same one without a plugin is told for each of its pieces.
+fn print_bodies(bodies: &[Measured<'_>]) {
+    println!("| body | mode | median | lowest–highest round | MiB/s | of that without | pieces/s | more, per piece |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for measured in bodies {
+        let Case { group, name, against, load, .. } = measured.case;
+        let (load, median) = (load.unwrap(), measured.median());
+        let floor = bodies.iter().find(|floor| floor.case.group == *group && Some(floor.case.name) == *against);
+        let of_floor = floor.map_or(String::new(), |floor| format!("{:.0} %", floor.median() / median * 100.0));
+        let more = floor.map_or(String::new(), |floor| time((median - floor.median()) / load.pieces as f64));
+        println!(
+            "| {group} | {name} | {} | {} | {:.0} | {of_floor} | {:.0} | {more} |",
+            time(median),
+            measured.range(),
+            load.bytes as f64 / f64::from(1 << 20) / (median / 1e9),
+            load.pieces as f64 / (median / 1e9),
+        );
+    }
 }
 
 fn median(figures: &[f64]) -> f64 {
@@ -58,5 +109,5 @@ fn median(figures: &[f64]) -> f64 {
 }
 
 fn time(nanos: f64) -> String {
-    if nanos < 1000.0 { format!("{nanos:.0} ns") } else { format!("{:.2} µs", nanos / 1000.0) }
+    if nanos.abs() < 1000.0 { format!("{nanos:.0} ns") } else { format!("{:.2} µs", nanos / 1000.0) }
 }

@@ -19,7 +19,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use wasm_host::{Body, Plugin, PluginChain, PluginEngine, PoolPolicy, Reuse};
 use wasm_host_hyper::PluginLayer;
 
-use super::{Case, Run, measured, message};
+use super::{BATCH, Case, Run, measured, message};
 
 const GROUP: &str = "layer";
 const NO_PLUGIN_NO_BODY: &str = "no body, no plugin";
@@ -38,7 +38,7 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
     let case = |name, against, chain: &PluginChain, body: &Bytes| {
         let mut run = through_layer(chain, body.clone(), Rc::clone(&sink));
         let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
-        Case { group: GROUP, name, against, run }
+        Case { group: GROUP, name, against, load: None, run }
     };
     vec![
         case(NO_PLUGIN_NO_BODY, None, &nothing, &Bytes::new()),
@@ -68,7 +68,7 @@ fn through_layer(
             }
             assert_eq!(read, body.len());
         };
-        measured(iterations, prepare, routine).await
+        measured(iterations, BATCH, prepare, routine).await
     }
 }
 

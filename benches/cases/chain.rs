@@ -3,7 +3,7 @@
 use tokio::runtime::Runtime;
 use wasm_host::{Body, ExchangeFacts, Plugin, PluginChain, PluginEngine, PoolPolicy, RequestOutcome, Reuse};
 
-use super::{Case, floor, measured, message};
+use super::{BATCH, Case, Run, floor, measured, message};
 
 const GROUP: &str = "chain";
 const ONE: &str = "filter reused";
@@ -22,8 +22,9 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
             group: "request",
             name: "made, ten headers (in no other case)",
             against: None,
+            load: None,
             run: Box::new(|runtime, iterations| {
-                runtime.block_on(measured(iterations, async || (), async |()| message::request()))
+                runtime.block_on(measured(iterations, BATCH, async || (), async |()| message::request()))
             }),
         },
         on_request(NO_PLUGIN, None, []),
@@ -47,9 +48,10 @@ fn on_request(name: &'static str, against: Option<&'static str>, plugins: impl I
             exchange.finish();
             passed(outcome)
         };
-        measured(iterations, prepare, routine).await
+        measured(iterations, BATCH, prepare, routine).await
     };
-    Case { group: GROUP, name, against, run: Box::new(move |runtime, iterations| runtime.block_on(run(iterations))) }
+    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+    Case { group: GROUP, name, against, load: None, run }
 }
 
 fn on_response(name: &'static str, against: Option<&'static str>, plugins: impl IntoIterator<Item = Plugin>) -> Case {
@@ -64,9 +66,10 @@ fn on_response(name: &'static str, against: Option<&'static str>, plugins: impl 
             let response = exchange.on_response(response).await;
             (exchange, response)
         };
-        measured(iterations, prepare, routine).await
+        measured(iterations, BATCH, prepare, routine).await
     };
-    Case { group: GROUP, name, against, run: Box::new(move |runtime, iterations| runtime.block_on(run(iterations))) }
+    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+    Case { group: GROUP, name, against, load: None, run }
 }
 
 fn passed(outcome: RequestOutcome) -> http::Request<Body> {

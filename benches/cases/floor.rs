@@ -14,7 +14,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Case, measured, message};
+use super::{BATCH, Case, measured, message};
 use tokio::runtime::Runtime;
 
 const GROUP: &str = "bare wasmtime";
@@ -33,25 +33,28 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
             group: GROUP,
             name: "filter, instance reused, not async",
             against: Some(REUSED),
+            load: None,
             run: Box::new(move |runtime, iterations| {
-                runtime.block_on(measured(iterations, async || parts(), async |parts| sync_instance.call_sync(parts)))
+                runtime.block_on(measured(iterations, BATCH, async || parts(), async |parts| sync_instance.call_sync(parts)))
             }),
         },
         Case {
             group: GROUP,
             name: REUSED,
             against: None,
+            load: None,
             run: Box::new(move |runtime, iterations| {
-                runtime.block_on(measured(iterations, async || parts(), async |parts| instance.call(parts).await))
+                runtime.block_on(measured(iterations, BATCH, async || parts(), async |parts| instance.call(parts).await))
             }),
         },
         Case {
             group: GROUP,
             name: FRESH,
             against: None,
+            load: None,
             run: Box::new(move |runtime, iterations| {
                 let call = async |parts| guest.instantiate().await.call(parts).await;
-                runtime.block_on(measured(iterations, async || parts(), call))
+                runtime.block_on(measured(iterations, BATCH, async || parts(), call))
             }),
         },
     ]
@@ -224,6 +227,8 @@ enum EditError {
     InvalidAuthority(String),
     #[component(name = "too-large")]
     TooLarge,
+    #[component(name = "wrong-time")]
+    WrongTime,
 }
 
 /// What the filter imports of our package.

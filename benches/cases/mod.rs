@@ -1,7 +1,9 @@
-//! What is measured: the same guest called by bare wasmtime and by a chain, and bodies that pass a chain.
+//! What is measured: the same guest called by bare wasmtime and by a chain, and bodies that pass a chain, unread and
+//! read.
 //!
 //! Making a request is not part of a case, nor is dropping what is left of it: it is a case of its own.
 
+mod bodies;
 mod body;
 mod chain;
 mod floor;
@@ -21,8 +23,22 @@ pub(crate) struct Case {
     /// The case it is compared with.
     #[allow(dead_code, reason = "criterion compares each case with its own past")]
     pub(crate) against: Option<&'static str>,
+    /// The body that each call carries, in the cases that are about bodies.
+    #[allow(dead_code, reason = "criterion counts calls alone")]
+    pub(crate) load: Option<Load>,
     /// Runs it that many times: the time of each batch.
     pub(crate) run: Run,
+}
+
+/// A body.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "criterion counts calls alone")]
+pub(crate) struct Load {
+    pub(crate) bytes: u64,
+    /// Frames or events.
+    pub(crate) pieces: u64,
+    /// Bodies between two looks at the clock.
+    pub(crate) batch: u64,
 }
 
 pub(crate) type Run = Box<dyn FnMut(&Runtime, u64) -> Vec<Duration>>;
@@ -32,6 +48,7 @@ pub(crate) fn all(runtime: &Runtime) -> Vec<Case> {
     let mut cases = floor::cases(runtime);
     cases.extend(chain::cases(runtime));
     cases.extend(body::cases(runtime));
+    cases.extend(bodies::cases(runtime));
     cases
 }
 
@@ -43,15 +60,16 @@ pub(crate) fn runtime() -> Runtime {
 /// Times `routine` in batches; `prepare`, and dropping the results, are outside of the time.
 async fn measured<I, O>(
     iterations: u64,
+    batch: u64,
     mut prepare: impl AsyncFnMut() -> I,
     mut routine: impl AsyncFnMut(I) -> O,
 ) -> Vec<Duration> {
     let mut batches = Vec::new();
     let mut inputs = Vec::new();
-    let mut results = Vec::with_capacity(BATCH as usize);
+    let mut results = Vec::with_capacity(batch as usize);
     let mut left = iterations;
     while left > 0 {
-        let count = left.min(BATCH);
+        let count = left.min(batch);
         for _ in 0..count {
             inputs.push(prepare().await);
         }

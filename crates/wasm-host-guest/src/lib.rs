@@ -41,6 +41,7 @@ mod stream;
 
 pub mod exchange;
 pub mod log;
+pub mod metrics;
 pub mod properties;
 pub mod upstream;
 

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Error, Inspection, LogSink, Observer, Result, TracingLog,
+    Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, TracingLog,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -45,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) compiler: Compiler,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
+    pub(crate) metrics: Arc<dyn MetricSink>,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -93,11 +94,18 @@ pub struct PluginEngineBuilder {
     cache_dir: Option<PathBuf>,
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
+    metrics: Arc<dyn MetricSink>,
 }
 
 impl Default for PluginEngineBuilder {
     fn default() -> Self {
-        Self { max_instances: 1000, cache_dir: None, observer: Arc::new(NoObserver), log: Arc::new(TracingLog) }
+        Self {
+            max_instances: 1000,
+            cache_dir: None,
+            observer: Arc::new(NoObserver),
+            log: Arc::new(TracingLog),
+            metrics: Arc::new(MemoryMetrics::default()),
+        }
     }
 }
 
@@ -133,6 +141,13 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where measurements of guests go. The default is a [`MemoryMetrics`].
+    #[must_use]
+    pub fn metric_sink(mut self, sink: impl MetricSink + 'static) -> Self {
+        self.metrics = Arc::new(sink);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -145,6 +160,7 @@ impl PluginEngineBuilder {
             wasm,
             observer: self.observer,
             log: self.log,
+            metrics: self.metrics,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

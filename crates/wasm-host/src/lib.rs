@@ -53,7 +53,9 @@ mod store;
 pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
-pub use capability::{Grants, LogLevel, LogRecord, LogSink, Names, TracingLog};
+pub use capability::{
+    Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
+};
 pub use chain::PluginChain;
 pub use compile::Digest;
 pub use engine::{PluginEngine, PluginEngineBuilder};

@@ -38,6 +38,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of log messages of one call, 32 for each message besides its text. What comes after is dropped and counted.
     pub log_bytes: usize,
+    /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
+    pub metric_series: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -59,6 +61,7 @@ impl Default for Limits {
             response_body: 1 << 20,
             body_bytes: 1 << 20,
             log_bytes: 16 << 10,
+            metric_series: 200,
             concurrency: 256,
             queue: 256,
         }

@@ -13,7 +13,7 @@ use crate::{
     Limits, Phase, Phases, PluginEngine, PluginObserver, PluginStats, PoolPolicy, Result, WatchedFailures,
     abi::{Declared, GuestPre},
     breaker::Breaker,
-    capability::PluginConfig,
+    capability::{PluginConfig, PluginMetrics},
     compile::{CompiledCode, Source},
     metrics::Counters,
     pool::{Permit, Pool},
@@ -411,6 +411,7 @@ impl PluginBuilder {
         let context = PluginContext {
             name: self.name.into(),
             config: PluginConfig::new(&self.config),
+            metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,
             grants: self.grants,
             log: Arc::clone(&engine.0.log),

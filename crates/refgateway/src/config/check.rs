@@ -134,6 +134,10 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
                 }
             }
         }
+        if plugin.bodies.decode && plugin.bodies.request.is_none() && plugin.bodies.response.is_none() {
+            let message = "`decode` is for the bodies named beside it: give `request` or `response`";
+            findings.add(path.key("bodies").key("decode"), message);
+        }
         let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());

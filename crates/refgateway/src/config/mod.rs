@@ -1,6 +1,7 @@
 //! The config file: its model, how it is read, and everything that is checked before any of it is used.
 
 mod action;
+mod bodies;
 mod check;
 mod circuit;
 mod failure;
@@ -14,6 +15,7 @@ mod units;
 
 pub use self::{
     action::{ClosedAnswer, FailureAction},
+    bodies::{Bodies, BodyMode},
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
     model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{CircuitBreaker, OnFailure, Size, Time};
+use super::{Bodies, CircuitBreaker, OnFailure, Size, Time};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -34,6 +34,9 @@ pub struct Plugin {
     /// Whether instances are used again.
     #[serde(default)]
     pub pool: Pool,
+    /// How it reads bodies; as it declares itself where nothing is said.
+    #[serde(default)]
+    pub bodies: Bodies,
     /// What its chain does when it fails.
     #[serde(default)]
     pub on_failure: OnFailure,
@@ -54,6 +57,7 @@ impl Plugin {
             limits: PluginLimits::default(),
             grants: Grants::default(),
             pool: Pool::default(),
+            bodies: Bodies::default(),
             on_failure: OnFailure::default(),
             circuit_breaker: None,
         }
@@ -71,6 +75,7 @@ impl fmt::Debug for Plugin {
             .field("limits", &self.limits)
             .field("grants", &self.grants)
             .field("pool", &self.pool)
+            .field("bodies", &self.bodies)
             .field("on_failure", &self.on_failure)
             .field("circuit_breaker", &self.circuit_breaker)
             .finish_non_exhaustive()
@@ -103,6 +108,8 @@ pub struct PluginLimits {
     pub body_bytes: Option<Size>,
     /// Log text of one call.
     pub log_bytes: Option<Size>,
+    /// Series of metrics that it makes with labels.
+    pub metric_series: Option<usize>,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -115,6 +122,8 @@ pub struct PluginLimits {
 pub struct Grants {
     /// The services it may send a request to; `*` stands for every service.
     pub upstreams: Vec<String>,
+    /// Whether it may record metrics.
+    pub metrics: bool,
 }
 
 /// Whether instances are used again.

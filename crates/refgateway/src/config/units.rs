@@ -49,7 +49,7 @@ impl Size {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, unit) = split_unit(text)?;
         let scale: u64 = match unit {
             "" | "B" => 1,

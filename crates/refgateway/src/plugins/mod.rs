@@ -1,5 +1,6 @@
 //! The plugins of a gateway: loaded, kept over reloads, and put into chains.
 
+mod measured;
 mod observer;
 mod settings;
 
@@ -8,8 +9,11 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 use parking_lot::Mutex;
 use wasm_host::{Digest, Plugin, PluginEngine};
 
-use self::observer::Readings;
-pub(crate) use self::observer::describe_metrics;
+use self::{measured::Measured, observer::Readings};
+pub(crate) use self::{
+    measured::{BUCKETS, PREFIX},
+    observer::describe_metrics,
+};
 use crate::{config, error::Error, telemetry::metrics};
 
 /// A plugin in one version, with what it was loaded from.
@@ -63,7 +67,7 @@ pub(crate) enum Loading<'a> {
 pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
-    let mut builder = PluginEngine::builder().observer(observer::Prometheus);
+    let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }
@@ -147,7 +151,11 @@ impl fmt::Display for PluginError {
         use wasm_host::Error as E;
         let Self { plugin, file, error } = self;
         match error {
-            E::Start { .. } | E::ConfigRefused { .. } | E::NoCode { .. } => write!(f, "{error}"),
+            E::Start { .. }
+            | E::ConfigRefused { .. }
+            | E::NoCode { .. }
+            | E::BodyMode { .. }
+            | E::NoBodyPhase { .. } => write!(f, "{error}"),
             E::File { .. } => write!(f, "plugin `{plugin}`: {error}"),
             _ => write!(f, "plugin `{plugin}`: {}: {error}", file.display()),
         }

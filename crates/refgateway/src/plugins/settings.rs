@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 use wasm_host::{
-    CircuitBreaker, ClosedAnswer, FailureAction, FailurePolicy, Grants, Limits, Names, PhasePolicy, Plugin,
+    BodyReading, CircuitBreaker, ClosedAnswer, FailureAction, FailurePolicy, Grants, Limits, Names, PhasePolicy, Plugin,
     PluginBuilder, PoolPolicy, Reuse,
 };
 
@@ -18,10 +18,23 @@ pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
         .pool(pool(&settings.pool))
         .on_failure(policy(&settings.on_failure))
         .priority(settings.priority);
+    let config::Bodies { request, response, decode } = settings.bodies;
+    let builder = match request {
+        Some(given) => builder.request_body(reading(given, decode)),
+        None => builder,
+    };
+    let builder = match response {
+        Some(given) => builder.response_body(reading(given, decode)),
+        None => builder,
+    };
     match settings.circuit_breaker {
         Some(given) => builder.circuit_breaker(circuit_breaker(given)),
         None => builder,
     }
+}
+
+fn reading(given: config::BodyMode, decode: bool) -> BodyReading {
+    BodyReading { mode: given.0, decode }
 }
 
 fn limits(given: &config::PluginLimits) -> Limits {
@@ -40,6 +53,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         response_body: bytes(given.response_body, default.response_body),
         body_bytes: bytes(given.body_bytes, default.body_bytes),
         log_bytes: bytes(given.log_bytes, default.log_bytes),
+        metric_series: given.metric_series.unwrap_or(default.metric_series),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -51,7 +65,7 @@ fn grants(given: &config::Grants) -> Grants {
         names if names.iter().any(|name| name == "*") => Names::All,
         names => Names::Only(names.to_vec()),
     };
-    Grants { upstreams }
+    Grants { upstreams, metrics: given.metrics }
 }
 
 fn pool(given: &config::Pool) -> PoolPolicy {

@@ -23,7 +23,9 @@ pub(crate) fn handle() -> Option<&'static PrometheusHandle> {
 
 fn install() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    let recorder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?.build_recorder();
+    let measured = Matcher::Prefix(plugins::PREFIX.to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?;
+    let recorder = builder.set_buckets_for_metric(measured, &plugins::BUCKETS).ok()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;
     let upkeep = handle.clone();

@@ -183,6 +183,8 @@ fn problems_of_plugins_are_named() {
     let plugin = |more: &str| format!("{OK}plugins: [{{ name: p, file: p.wasm, {more} }}]\n");
     let action = "expected `closed`, `closed(STATUS)` with a status from 400 to 599, `open`, `open+tag`, \
                   `open+tag(HEADER)`, `retry-fresh` or a map with `closed`";
+    let mode = "expected `none`, `trailers`, `peek(SIZE)`, `buffer(SIZE)` with a size below 4GiB, `stream(chunks)`, \
+                `stream(lines)` or `stream(sse)`";
     for (more, problem) in [
         ("on_failure: { default: s3cr3t }", format!("plugins[0].on_failure.default: {action}")),
         ("on_failure: { trap: closed(200) }", format!("plugins[0].on_failure.trap: {action}")),
@@ -231,6 +233,16 @@ fn problems_of_plugins_are_named() {
         (
             "on_failure: { default: { closed: { content_type: \"a\\nb\" } } }",
             "plugins[0].on_failure.default.closed.content_type: this is not a header value".to_owned(),
+        ),
+        ("bodies: { request: s3cr3t }", format!("plugins[0].bodies.request: {mode}")),
+        ("bodies: { response: buffer(4GiB) }", format!("plugins[0].bodies.response: {mode}")),
+        ("bodies: { response: stream(words) }", format!("plugins[0].bodies.response: {mode}")),
+        ("bodies: { request: 4096 }", format!("plugins[0].bodies.request: {mode}, found a whole number")),
+        ("bodies: { requests: none }", "plugins[0].bodies: unknown key `requests`, did you mean `request`?".to_owned()),
+        (
+            "bodies: { decode: true }",
+            "plugins[0].bodies.decode: `decode` is for the bodies named beside it: give `request` or `response`"
+                .to_owned(),
         ),
         ("circuit_breaker: { failures: 0 }", "plugins[0].circuit_breaker.failures: expected a nonzero u32".to_owned()),
         ("circuit_breaker: { window: 0s }", "plugins[0].circuit_breaker.window: must be more than 0".to_owned()),

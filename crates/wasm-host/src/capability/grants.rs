@@ -5,6 +5,8 @@
 pub struct Grants {
     /// Services that the plugin may send a request to.
     pub upstreams: Names,
+    /// Whether the plugin may record metrics.
+    pub metrics: bool,
 }
 
 /// A set of names.

@@ -7,7 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::stdio::Output;
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, PluginConfig},
+    capability::{GuestOutput, LogBudget, PluginConfig, PluginMetrics},
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -26,6 +26,7 @@ pub(crate) struct PluginContext {
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
     pub(crate) log: Arc<dyn LogSink>,
+    pub(crate) metrics: PluginMetrics,
 }
 
 /// The host's side of one instance.

@@ -7,8 +7,8 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use test_guests as guest;
 use wasm_host::{
-    Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, Names, Plugin, PluginChain, PoolPolicy, RequestOutcome,
-    Reuse, Summary, UpstreamFailure, UpstreamFailureKind,
+    Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, Limits, MemoryMetrics, Names, Plugin, PluginChain,
+    PluginEngine, PoolPolicy, RequestOutcome, Reuse, Summary, UpstreamFailure, UpstreamFailureKind,
 };
 
 use crate::common::{
@@ -138,7 +138,7 @@ pub(crate) async fn native_share() {
 
 #[tokio::test]
 pub(crate) async fn native_choose() {
-    let grants = Grants { upstreams: Names::Only(vec!["canary".into(), "gone".into()]) };
+    let grants = Grants { upstreams: Names::Only(vec!["canary".into(), "gone".into()]), ..Grants::default() };
     let choose = plugin(guest::NATIVE_CHOOSE).grants(grants).load(engine()).await.unwrap();
     let services: Arc<[Arc<str>]> = Arc::from(["main".into(), "canary".into()]);
     let ask = async |service| {
@@ -253,6 +253,32 @@ pub(crate) async fn native_stream() {
     let body = response.into_body().collect().await.unwrap();
     assert_eq!(body.trailers().unwrap()["x-events"], "1");
     assert_eq!(body.to_bytes(), "data: 1\n\ndata: [DONE]\n\n: end\n");
+}
+
+#[tokio::test]
+pub(crate) async fn native_measure() {
+    let (logged, sink) = (Logged::default(), MemoryMetrics::default());
+    let engine = PluginEngine::builder().max_instances(16).log_sink(logged.clone()).metric_sink(sink.clone());
+    let engine = engine.build().unwrap();
+    let denied = plugin(guest::NATIVE_MEASURE).load(&engine).await.unwrap();
+    ask(&denied, &[]).await;
+    assert_eq!(
+        logged.lines(),
+        [
+            "test exchange-1 Warn host: `grants.metrics` is not given: `requests_total` is not recorded",
+            "test exchange-1 Info : count: The operator did not grant metrics.",
+        ]
+    );
+    let grants = Grants { metrics: true, ..Grants::default() };
+    let limits = Limits { metric_series: 10, ..Limits::default() };
+    let measures = plugin(guest::NATIVE_MEASURE).grants(grants).limits(limits).load(&engine).await.unwrap();
+    ask(&measures, &[]).await;
+    ask(&measures, &[("x-flood", "1")]).await;
+    assert_eq!(sink.read("test", "requests_total", &[("method", "GET")]), Some((2.0, 2)));
+    assert_eq!(sink.read("test", "level", &[]), Some((0.25, 2)));
+    assert_eq!(sink.read("test", "path_bytes", &[]), Some((10.0, 2)));
+    assert_eq!(sink.read("test", "by_user_total", &[("user", "8")]), Some((1.0, 1)));
+    assert_eq!(sink.read("test", "by_user_total", &[("user", "overflow")]), Some((991.0, 991)));
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange, properties, types, upstream},
+        wasm_host::plugin::{exchange, metrics, properties, types, upstream},
     };
 
     fn state(state: &mut HostState) -> &mut HostState {
@@ -105,6 +105,7 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     types::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     exchange::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
