@@ -76,8 +76,8 @@ fn print_calls(calls: &[Measured<'_>]) {
     for measured in calls {
         let Case { group, name, against, .. } = measured.case;
         let floor = calls.iter().find(|floor| Some(floor.case.name) == *against);
-        let ratio =
-            floor.map_or(String::new(), |floor| format!("{:.2} × {}", measured.median() / floor.median(), floor.case.name));
+        let ratio = floor
+            .map_or(String::new(), |floor| format!("{:.2} × {}", measured.median() / floor.median(), floor.case.name));
         println!("| {group}: {name} | {} | {} | {ratio} |", time(measured.median()), measured.range());
     }
 }

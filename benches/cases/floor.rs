@@ -35,7 +35,12 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
             against: Some(REUSED),
             load: None,
             run: Box::new(move |runtime, iterations| {
-                runtime.block_on(measured(iterations, BATCH, async || parts(), async |parts| sync_instance.call_sync(parts)))
+                runtime.block_on(measured(
+                    iterations,
+                    BATCH,
+                    async || parts(),
+                    async |parts| sync_instance.call_sync(parts),
+                ))
             }),
         },
         Case {
@@ -44,7 +49,12 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
             against: None,
             load: None,
             run: Box::new(move |runtime, iterations| {
-                runtime.block_on(measured(iterations, BATCH, async || parts(), async |parts| instance.call(parts).await))
+                runtime.block_on(measured(
+                    iterations,
+                    BATCH,
+                    async || parts(),
+                    async |parts| instance.call(parts).await,
+                ))
             }),
         },
         Case {

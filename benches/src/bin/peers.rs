@@ -8,16 +8,13 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
 };
 
-const PROXY_PROCESSOR: &str = "0";
-const LOAD_PROCESSOR: &str = "1";
+use benches::{LOAD_PROCESSOR, PROXY_PROCESSOR, Server, free_address, median, root};
+
 const CONNECTIONS: &str = "32";
 const WARM_UP_SECONDS: u32 = 1;
 /// With the load generator's own `Host`, ten headers.
@@ -32,8 +29,6 @@ const HEADERS: [&str; 9] = [
     "Cache-Control: no-cache",
     "X-Trace: 5f0c1c9e-3d7b-4f61-9c55-0a5f3d1f7c11",
 ];
-/// The kernel reports processor time in hundredths of a second on every architecture Rust runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse().expect("a number"));
@@ -169,52 +164,6 @@ http {{
     command
 }
 
-/// A running server; dropped, it is killed.
-struct Server(Child);
-
-impl Server {
-    /// Starts it on one processor, and waits until it answers.
-    fn start(command: Command, processor: &str, address: SocketAddr) -> Self {
-        let mut pinned = Command::new("taskset");
-        pinned.args(["-c", processor]).arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            pinned.env(name, value.unwrap());
-        }
-        let server = Self(pinned.stdout(Stdio::null()).spawn().unwrap());
-        let start = Instant::now();
-        while !answers(address).unwrap_or(false) {
-            assert!(start.elapsed() < Duration::from_secs(20), "{command:?} does not answer");
-            thread::sleep(Duration::from_millis(20));
-        }
-        server
-    }
-
-    /// User and system time of all its threads so far.
-    fn processor_time(&self) -> Duration {
-        // Behind the program's name, which may have any character, the 12th and 13th field.
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
-        let (_, fields) = stat.rsplit_once(')').unwrap();
-        let ticks: f64 = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<f64>().unwrap()).sum();
-        Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn answers(address: SocketAddr) -> io::Result<bool> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer secret\r\nConnection: close\r\n\r\n")?;
-    let mut status = [0; 12];
-    stream.read_exact(&mut status)?;
-    Ok(status == *b"HTTP/1.1 200")
-}
-
 /// Requests answered, and answered per second.
 fn load(address: SocketAddr, seconds: u32) -> (f64, f64) {
     let mut command = Command::new("taskset");
@@ -248,19 +197,4 @@ fn print(proxies: &[Proxy], results: &[Vec<Sample>]) {
             median(ratios),
         );
     }
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<_> = figures.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap()
-}
-
-/// An address that nobody listened on a moment ago.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }

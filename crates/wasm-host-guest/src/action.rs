@@ -75,4 +75,11 @@ impl LocalResponse {
         self.0.set_body(body.as_ref())?;
         Ok(self)
     }
+
+    /// Sets the body to this value as JSON, and the content type with it.
+    #[cfg(feature = "json")]
+    pub fn json(self, value: &impl serde::Serialize) -> Result<Self> {
+        let body = serde_json::to_vec(value)?;
+        Ok(self.header("content-type", "application/json")?.body(body)?)
+    }
 }

@@ -28,6 +28,13 @@ macro_rules! headers {
             self.0.headers().into_iter().map(|(name, value)| (name, HeaderValue(value))).collect()
         }
 
+        /// The media type that the content-type header names, in lower case and without parameters.
+        pub fn media_type(&self) -> Option<String> {
+            let value = self.header("content-type")?;
+            let essence = value.to_str()?.split(';').next()?.trim();
+            Some(essence.to_ascii_lowercase())
+        }
+
         /// Replaces every value of a header by one.
         pub fn set_header(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), EditError> {
             self.0.set_header(name, value.as_ref())

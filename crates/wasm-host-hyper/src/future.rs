@@ -41,7 +41,10 @@ impl<E> ResponseFuture<E> {
             };
             let response = match exchange.on_request(request).await {
                 RequestOutcome::Respond(response) => response,
-                RequestOutcome::BodyFailed(error) => broken_request(&handlers, &error),
+                RequestOutcome::BodyFailed(error) => {
+                    // It may be that a plugin further in front has cut it.
+                    exchange.cut_request().await.unwrap_or_else(|| broken_request(&handlers, &error))
+                }
                 RequestOutcome::Continue(request) => {
                     Forwarding { service, handlers, watches_statuses }.send(exchange, request).await?
                 }

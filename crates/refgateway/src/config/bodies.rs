@@ -107,9 +107,18 @@ mod tests {
         ] {
             assert_eq!(BodyMode::parse(text), Some(BodyMode(mode)), "{text}");
         }
-        for wrong in
-            ["", "peek", "peek()", "peek(-1)", "peek(1s)", "buffer(4GiB)", "stream", "stream(words)", "none()", "Stream(sse)"]
-        {
+        for wrong in [
+            "",
+            "peek",
+            "peek()",
+            "peek(-1)",
+            "peek(1s)",
+            "buffer(4GiB)",
+            "stream",
+            "stream(words)",
+            "none()",
+            "Stream(sse)",
+        ] {
             assert_eq!(BodyMode::parse(wrong), None, "{wrong}");
         }
     }

@@ -2,8 +2,8 @@
 
 use http::HeaderValue;
 use wasm_host::{
-    BodyReading, CircuitBreaker, ClosedAnswer, FailureAction, FailurePolicy, Grants, Limits, Names, PhasePolicy, Plugin,
-    PluginBuilder, PoolPolicy, Reuse,
+    BodyReading, CircuitBreaker, ClosedAnswer, FailureAction, FailurePolicy, Grants, Limits, Names, PhasePolicy,
+    Plugin, PluginBuilder, PoolPolicy, Reuse,
 };
 
 use crate::config::{self, PoolMode, Size, Time};

@@ -4,14 +4,15 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU8, Ordering},
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, uri::Authority};
+use parking_lot::Mutex;
 use tower_service::Service;
 use wasm_host::ExchangeFacts;
 use wasm_host_hyper::ChosenService;
@@ -34,7 +35,7 @@ pub(crate) struct Client {
     pub(crate) _alive: Alive,
 }
 
-/// One downstream request and its response: the facts that do not change.
+/// One downstream request and its response.
 #[derive(Debug)]
 pub struct Exchange {
     /// The request id.
@@ -46,10 +47,20 @@ pub struct Exchange {
     pub(crate) client: Arc<Client>,
     /// The protocol the client asks to switch to.
     pub(super) upgrade: Option<HeaderValue>,
-    pub(super) body_end: AtomicU8,
-    pub(super) upstream: OnceLock<Arc<Upstream>>,
-    /// The service that a plugin chose.
-    chosen: OnceLock<Arc<upstream::Service>>,
+    body_end: AtomicU8,
+    sent: Mutex<Sent>,
+    /// The place in the gateway's list of the service that a plugin chose; [`usize::MAX`] when none did.
+    chosen: AtomicUsize,
+    started: Instant,
+    /// Microseconds after `started` when the request was last seen to move on.
+    moved: AtomicU64,
+}
+
+/// The servers that the request was sent to.
+#[derive(Debug, Default)]
+struct Sent {
+    last: Option<Arc<Upstream>>,
+    before: Vec<Arc<Upstream>>,
 }
 
 /// How the client's request body ended.
@@ -62,13 +73,24 @@ pub(super) enum BodyEnd {
     Broken = 1,
     /// Over the limit.
     TooLarge = 2,
+    /// Broken off by a plugin.
+    Cut = 3,
 }
 
 impl Exchange {
     pub(super) fn new(gateway: Arc<Gateway>, client: Arc<Client>, route: Arc<Route>, id: HeaderValue) -> Self {
-        let (body_end, upstream) = (AtomicU8::new(BodyEnd::Fine as u8), OnceLock::new());
-        let chosen = OnceLock::new();
-        Self { id, route, gateway, client, upgrade: None, body_end, upstream, chosen }
+        Self {
+            id,
+            route,
+            gateway,
+            client,
+            upgrade: None,
+            body_end: AtomicU8::new(BodyEnd::Fine as u8),
+            sent: Mutex::default(),
+            chosen: AtomicUsize::new(usize::MAX),
+            started: Instant::now(),
+            moved: AtomicU64::new(0),
+        }
     }
 
     /// The client's address.
@@ -83,7 +105,7 @@ impl Exchange {
 
     /// Where the request goes: to the service that a plugin chose, or to that of its route.
     pub fn service(&self) -> &Arc<upstream::Service> {
-        self.chosen.get().unwrap_or(&self.route.service)
+        self.gateway.services.get(self.chosen.load(Ordering::Relaxed)).unwrap_or(&self.route.service)
     }
 
     /// What plugins are told of it.
@@ -97,14 +119,45 @@ impl Exchange {
     }
 
     fn choose(&self, ChosenService(name): &ChosenService) {
-        if let Some(service) = self.gateway.services.iter().find(|service| *service.name == **name) {
-            let _ = self.chosen.set(Arc::clone(service));
+        if let Some(index) = self.gateway.services.iter().position(|service| *service.name == **name) {
+            self.chosen.store(index, Ordering::Relaxed);
         }
     }
 
-    /// Authority of the server the request was sent to, once it was.
-    pub fn upstream(&self) -> Option<&str> {
-        self.upstream.get().map(|upstream| upstream.settings.target.authority.as_str())
+    /// Authority of the server the request was sent to, the last one if it was sent again.
+    pub fn upstream(&self) -> Option<Authority> {
+        self.sent.lock().last.as_ref().map(|upstream| upstream.settings.target.authority.clone())
+    }
+
+    pub(super) fn sent_to(&self, upstream: Arc<Upstream>) {
+        let mut sent = self.sent.lock();
+        if let Some(before) = sent.last.replace(upstream) {
+            sent.before.push(before);
+        }
+    }
+
+    /// The servers of its service that it was sent to already, unless these are all: it is sent again because a plugin
+    /// says so, and another server may know better.
+    pub(super) fn served_badly(&self) -> Vec<usize> {
+        let sent = self.sent.lock();
+        let Some(last) = &sent.last else { return Vec::new() };
+        let was_sent_to = |server: &Arc<Upstream>| sent.before.iter().chain([last]).any(|to| Arc::ptr_eq(to, server));
+        let servers = &self.service().upstreams;
+        let tried: Vec<_> =
+            servers.iter().enumerate().filter(|(_, server)| was_sent_to(server)).map(|(index, _)| index).collect();
+        if tried.len() == servers.len() { Vec::new() } else { tried }
+    }
+
+    /// Notes that the request moves on: its timeout starts anew.
+    pub(super) fn moves(&self) {
+        let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.moved.store(now, Ordering::Relaxed);
+    }
+
+    /// How long the request has not moved on.
+    pub(super) fn at_rest(&self) -> Duration {
+        let moved = Duration::from_micros(self.moved.load(Ordering::Relaxed));
+        self.started.elapsed().saturating_sub(moved)
     }
 
     /// The number of the worker that serves it.
@@ -116,7 +169,7 @@ impl Exchange {
         self.body_end.store(end as u8, Ordering::Relaxed);
     }
 
-    /// Whether the client's request body broke off or was too large: the upstream has no part in what follows.
+    /// Whether the request body broke off, was too large or was cut: the upstream has no part in what follows.
     pub(super) fn body_failed(&self) -> bool {
         self.body_end.load(Ordering::Relaxed) != BodyEnd::Fine as u8
     }
@@ -126,6 +179,7 @@ impl Exchange {
         match self.body_end.load(Ordering::Relaxed) {
             end if end == BodyEnd::Broken as u8 => UpstreamError::RequestBroken,
             end if end == BodyEnd::TooLarge as u8 => UpstreamError::RequestTooLarge,
+            end if end == BodyEnd::Cut as u8 => UpstreamError::RequestCut,
             _ => error,
         }
     }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri};
+use http::{
+    HeaderValue, Request, Response, StatusCode, Uri, header,
+    uri::{self, Authority},
+};
 use hyper::upgrade::OnUpgrade;
 
-use super::{clean_response, exchange::Exchange, upgrade::Upgrade};
+use super::{clean_response, exchange::Exchange, request_body::CutBody, upgrade::Upgrade};
 use crate::{
     body::Body,
     headers::{add_via, hop_by_hop},
@@ -15,23 +18,46 @@ use crate::{
 /// Sends the request to a server of the exchange's service. A failure is logged and counted.
 ///
 /// While no connection stands nothing has been sent, so every server is tried in turn. The route's timeout covers
-/// everything up to the response's headers. Dropping the future cancels the request.
+/// everything up to the response's headers; it starts anew while the request body moves on. Dropping the future cancels
+/// the request.
 pub async fn forward(exchange: Arc<Exchange>, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
     pass(&exchange, request).await.inspect_err(|error| report(&exchange, error))
 }
 
-async fn pass(exchange: &Exchange, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+async fn pass(exchange: &Arc<Exchange>, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
     let upgrade = rewrite(exchange, &mut request).map_err(UpstreamError::Unforwardable)?;
+    if exchange.route.chain.phases().request_body {
+        request = request.map(|body| CutBody::wrap(body, exchange.clone()));
+    }
+    exchange.moves();
     let sending = send(exchange, request, upgrade.is_some());
-    let response = match tokio::time::timeout(exchange.route.timeout, sending).await {
-        Ok(result) => result.map_err(|error| exchange.blame(error))?,
-        Err(_) => return Err(exchange.blame(UpstreamError::Timeout)),
-    };
+    let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
     receive(exchange, response, upgrade)
 }
 
+/// Waits no longer than the route's timeout after the request has last moved on.
+async fn within<T>(
+    exchange: &Exchange,
+    sending: impl Future<Output = Result<T, UpstreamError>>,
+) -> Result<T, UpstreamError> {
+    let mut sending = std::pin::pin!(sending);
+    let allowed = exchange.route.timeout;
+    let mut left = allowed;
+    loop {
+        match tokio::time::timeout(left, sending.as_mut()).await {
+            Ok(result) => return result,
+            Err(_) => match allowed.checked_sub(exchange.at_rest()) {
+                Some(more) if !more.is_zero() => left = more,
+                _ => return Err(UpstreamError::Timeout),
+            },
+        }
+    }
+}
+
 fn report(exchange: &Exchange, error: &UpstreamError) {
-    tracing::warn!(%error, route = exchange.route.name, upstream = exchange.upstream(), "request failed");
+    let upstream = exchange.upstream();
+    let upstream = upstream.as_ref().map(Authority::as_str);
+    tracing::warn!(%error, route = exchange.route.name, upstream, "request failed");
     if !exchange.body_failed() {
         exchange.route.metrics.upstream_error(error.class());
     }
@@ -39,7 +65,7 @@ fn report(exchange: &Exchange, error: &UpstreamError) {
 
 async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> Result<Response<Body>, UpstreamError> {
     let service = exchange.service();
-    let mut tried = Vec::new();
+    let mut tried = exchange.served_badly();
     let mut last_error = UpstreamError::ConnectTimeout;
     while let Some((index, upstream)) = service.pick(&tried) {
         let failed = || {
@@ -50,7 +76,7 @@ async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> 
         };
         match upstream.ready(exchange.worker(), is_upgrade).await {
             Ok(ready) => {
-                let _ = exchange.upstream.set(upstream.clone());
+                exchange.sent_to(upstream.clone());
                 let result = ready.send(own_host(exchange, upstream, request)).await;
                 match &result {
                     Ok(_) => upstream.health.succeeded(),

@@ -64,7 +64,8 @@ async fn answer(exchange: Arc<Exchange>, mut request: Request<Body>) -> Response
 /// A chain that shows the failures of upstreams to its plugins.
 pub(crate) fn plugin_layer(chain: PluginChain, facts: &ExchangeFacts) -> PluginLayer<UpstreamError> {
     let service = facts.service.clone();
-    PluginLayer::new(chain).errors_as(move |error: &UpstreamError| {
+    let layer = PluginLayer::new(chain).broken_requests_as(|error| request_body::refuse_broken(error).into_response());
+    layer.errors_as(move |error: &UpstreamError| {
         let failure = UpstreamFailure {
             service: service.clone(),
             kind: error.kind(),

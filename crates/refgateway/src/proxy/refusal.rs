@@ -22,6 +22,9 @@ impl Refusal {
     pub(crate) const METHOD_NOT_ALLOWED: Self = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
     pub(crate) const TOO_LARGE: Self = Self::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large");
 
+    pub(crate) const BROKEN: Self = Self::bad_request("the request body is broken");
+    pub(crate) const CUT: Self = Self::new(StatusCode::FORBIDDEN, "a plugin refused the request body");
+
     pub(crate) const fn new(status: StatusCode, reason: &'static str) -> Self {
         Self { status, reason: Cow::Borrowed(reason), allow: None }
     }
@@ -56,9 +59,10 @@ impl From<&UpstreamError> for Refusal {
     /// The client learns the status and whose fault it is, no more.
     fn from(error: &UpstreamError) -> Self {
         let reason = match error {
+            UpstreamError::RequestBroken => return Self::BROKEN,
+            UpstreamError::RequestTooLarge => return Self::TOO_LARGE,
+            UpstreamError::RequestCut => return Self::CUT,
             UpstreamError::ConnectTimeout | UpstreamError::Timeout => "the upstream did not answer in time",
-            UpstreamError::RequestBroken => "the request body is broken",
-            UpstreamError::RequestTooLarge => "the request body is too large",
             UpstreamError::Unforwardable(_) => "the request cannot be forwarded",
             _ => "the upstream cannot be reached",
         };

@@ -1,6 +1,7 @@
-//! The client's request body on its way up.
+//! The request body on its way up, as it comes from the client and as it leaves the chain.
 
 use std::{
+    error::Error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -9,11 +10,15 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use wasm_host::CutByPlugin;
 
-use super::exchange::{BodyEnd, Exchange};
-use crate::body::BoxError;
+use super::{
+    Refusal,
+    exchange::{BodyEnd, Exchange},
+};
+use crate::body::{self, Body, BoxError};
 
-/// Counts bytes, ends with an error over the limit, and notes for the exchange how it ended.
+/// Counts bytes, ends with an error over the limit, and notes for the exchange how it moves on and how it ended.
 #[derive(Debug)]
 pub(super) struct RequestBody {
     body: Incoming,
@@ -23,7 +28,7 @@ pub(super) struct RequestBody {
 
 #[derive(Debug, thiserror::Error)]
 #[error("the request body is too large")]
-struct TooLarge;
+pub(super) struct TooLarge;
 
 impl RequestBody {
     pub(super) fn new(body: Incoming, exchange: Arc<Exchange>, limit: Option<u64>) -> Self {
@@ -37,7 +42,10 @@ impl http_body::Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            Some(Ok(frame)) => frame,
+            Some(Ok(frame)) => {
+                self.exchange.moves();
+                frame
+            }
             Some(Err(error)) => {
                 self.exchange.body_ended(BodyEnd::Broken);
                 return Poll::Ready(Some(Err(error.into())));
@@ -64,4 +72,60 @@ impl http_body::Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Notes for the exchange that a plugin has cut the body: what the upstream makes of it is not the upstream's fault.
+#[derive(Debug)]
+pub(super) struct CutBody {
+    body: Body,
+    exchange: Arc<Exchange>,
+}
+
+impl CutBody {
+    /// The body as it leaves the chain. One that is all there cannot be cut any more.
+    pub(super) fn wrap(body: Body, exchange: Arc<Exchange>) -> Body {
+        match body.try_clone() {
+            Some(_) => body,
+            None => body::boxed(Self { body, exchange }),
+        }
+    }
+}
+
+impl http_body::Body for CutBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Err(error)) = &frame
+            && is_in::<CutByPlugin>(&**error)
+        {
+            self.exchange.body_ended(BodyEnd::Cut);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Answers a client whose request body broke off with this error while a plugin waited for it.
+pub(super) fn refuse_broken(error: &BoxError) -> Refusal {
+    if is_in::<TooLarge>(&**error) {
+        Refusal::TOO_LARGE
+    } else if is_in::<CutByPlugin>(&**error) {
+        Refusal::CUT
+    } else {
+        Refusal::BROKEN
+    }
+}
+
+/// Whether an error of this type is this one or behind it.
+fn is_in<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<E>())
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use wasm_host::Decision;
@@ -89,7 +89,7 @@ impl AccessRecord {
             bytes = self.bytes,
             duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
             route = exchange.map(|exchange| exchange.route.name.as_str()),
-            upstream = exchange.and_then(Exchange::upstream),
+            upstream = exchange.and_then(Exchange::upstream).as_ref().map(Authority::as_str),
             plugins = self.decisions.as_ref().map(summary),
             complete = self.is_complete,
         );

@@ -31,6 +31,9 @@ pub enum UpstreamError {
     /// The client's request body is larger than allowed.
     #[error("the request body is too large")]
     RequestTooLarge,
+    /// A plugin broke the request body off.
+    #[error("a plugin cut the request body")]
+    RequestCut,
     /// The request cannot be sent in this form.
     #[error("the request cannot be forwarded: {0}")]
     Unforwardable(#[source] http::Error),
@@ -46,6 +49,7 @@ impl UpstreamError {
             Self::ConnectTimeout | Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBroken | Self::Unforwardable(_) => StatusCode::BAD_REQUEST,
             Self::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestCut => StatusCode::FORBIDDEN,
         }
     }
 
@@ -56,7 +60,9 @@ impl UpstreamError {
             Self::ConnectTimeout | Self::Timeout => UpstreamFailureKind::Timeout,
             Self::Handshake(_) | Self::UnaskedUpgrade => UpstreamFailureKind::Protocol,
             Self::NoResponse(_) => UpstreamFailureKind::Reset,
-            Self::RequestBroken | Self::RequestTooLarge | Self::Unforwardable(_) => UpstreamFailureKind::Other,
+            Self::RequestBroken | Self::RequestTooLarge | Self::RequestCut | Self::Unforwardable(_) => {
+                UpstreamFailureKind::Other
+            }
         }
     }
 
@@ -71,6 +77,7 @@ impl UpstreamError {
             Self::Timeout => "timeout",
             Self::RequestBroken => "request_broken",
             Self::RequestTooLarge => "request_too_large",
+            Self::RequestCut => "request_cut",
             Self::Unforwardable(_) => "unforwardable",
         }
     }

@@ -73,6 +73,10 @@ impl Side {
             "fail" => return Err(Error::new("says no")),
             "trap" => panic!("on purpose"),
             "trap-on-bad" if piece.as_bytes().starts_with(b"bad") => panic!("on purpose"),
+            "sleep" => {
+                std::thread::sleep(std::time::Duration::from_millis(30));
+                BodyAction::Pass
+            }
             "spin" => loop {
                 std::hint::black_box(());
             },

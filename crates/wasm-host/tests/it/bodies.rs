@@ -304,6 +304,36 @@ async fn a_guest_that_spins_on_a_piece_is_stopped() {
     assert_eq!(exchange.failures()[0].class, FailureClass::CpuDeadline);
 }
 
+/// A wait holds the piece, not the thread; and the wall clock of each piece is its own.
+#[tokio::test]
+async fn a_guest_may_wait_in_the_middle_of_a_body() {
+    let config = json!({ "response": { "mode": "lines", "act": "sleep" } });
+    let limits = |wall| Limits { wall: Duration::from_millis(wall), ..Limits::default() };
+    let waits = bodies(config.clone()).limits(limits(60)).load(engine()).await.unwrap();
+    let late = bodies(config).limits(limits(10)).load(engine()).await.unwrap();
+    let mut flows = Vec::new();
+    for plugin in [waits.clone(), waits, late] {
+        let mut exchange = open([plugin]);
+        passed(exchange.on_request(streamed_request([])).await);
+        let response = exchange.on_response(streamed_response(["a\nb\nc\n"])).await;
+        flows.push(response.into_body().collect());
+    }
+    let late = flows.pop().unwrap().await;
+    assert!(late.is_err());
+    let ticks = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ticks);
+    let others = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            counter.fetch_add(1, SeqCst);
+        }
+    });
+    let bodies = tokio::join!(flows.pop().unwrap(), flows.pop().unwrap());
+    others.abort();
+    assert_eq!((bodies.0.unwrap().to_bytes(), bodies.1.unwrap().to_bytes()), ("a\nb\nc\n".into(), "a\nb\nc\n".into()));
+    assert!(ticks.load(SeqCst) > 0, "the thread was held");
+}
+
 #[tokio::test]
 async fn a_guest_cannot_inflate_a_piece_without_bound() {
     let plugin = on_response(json!({ "mode": "chunks", "act": "inflate" })).await;

@@ -13,6 +13,8 @@ wasmtime::component::bindgen!({
     world: "wasm-host:plugin/plugin",
     imports: { default: trappable },
     exports: { default: async },
+    // What a guest is given is lowered from where it is: a piece of a body is copied once.
+    ownership: Borrowing { duplicate_if_necessary: true },
     with: {
         "wasi:io": wasmtime_wasi::p2::bindings::io,
         "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,

@@ -23,14 +23,14 @@ pub(super) fn reading_of(reading: wit::BodyReading) -> BodyReading {
     BodyReading { mode, decode: reading.decode }
 }
 
-pub(super) fn piece_of(piece: BodyPiece) -> wit::Piece {
+pub(super) fn piece_of(piece: &BodyPiece) -> wit::Piece<'_> {
     match piece {
-        BodyPiece::Start { bytes, complete } => wit::Piece::Start(wit::BodyStart { bytes: bytes.into(), complete }),
-        BodyPiece::Whole(bytes) => wit::Piece::Whole(bytes.into()),
-        BodyPiece::Chunk(bytes) => wit::Piece::Chunk(bytes.into()),
-        BodyPiece::Line(bytes) => wit::Piece::Line(bytes.into()),
+        BodyPiece::Start { bytes, complete } => wit::Piece::Start(wit::BodyStart { bytes, complete: *complete }),
+        BodyPiece::Whole(bytes) => wit::Piece::Whole(bytes),
+        BodyPiece::Chunk(bytes) => wit::Piece::Chunk(bytes),
+        BodyPiece::Line(bytes) => wit::Piece::Line(bytes),
         BodyPiece::Event(Event { event, data, id, retry }) => {
-            wit::Piece::Event(wit::SseEvent { event, data, id, retry })
+            wit::Piece::Event(wit::SseEventParam { event: event.as_deref(), data, id: id.as_deref(), retry: *retry })
         }
         BodyPiece::End => wit::Piece::End,
     }
@@ -54,7 +54,7 @@ fn bytes_of(output: wit::Output) -> Bytes {
         wit::Output::Bytes(bytes) => bytes.into(),
         wit::Output::Events(events) => {
             let mut bytes = BytesMut::new();
-            for wit::SseEvent { event, data, id, retry } in events {
+            for wit::SseEventResult { event, data, id, retry } in events {
                 Event { event, data, id, retry }.write_to(&mut bytes);
             }
             bytes.freeze()

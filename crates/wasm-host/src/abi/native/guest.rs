@@ -1,6 +1,6 @@
 //! Host → guest: each phase that the component exports.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use wasmtime::component::{InstancePre, Resource};
 
@@ -113,7 +113,7 @@ impl Guest for NativeGuest {
     ) -> BoxFuture<'a, GuestResult<BodyAction>> {
         Box::pin(async move {
             let Some(phase) = &self.request_body else { return Ok(BodyAction::Leave) };
-            let action = phase.call_on_request_body(&mut *store, Resource::new_borrow(0), &piece_of(piece)).await?;
+            let action = phase.call_on_request_body(&mut *store, Resource::new_borrow(0), piece_of(&piece)).await?;
             action_of_body(action.map_err(GuestError::Declared)?, store)
         })
     }
@@ -133,7 +133,7 @@ impl Guest for NativeGuest {
     ) -> BoxFuture<'a, GuestResult<BodyAction>> {
         Box::pin(async move {
             let Some(phase) = &self.response_body else { return Ok(BodyAction::Leave) };
-            let action = phase.call_on_response_body(&mut *store, Resource::new_borrow(0), &piece_of(piece)).await?;
+            let action = phase.call_on_response_body(&mut *store, Resource::new_borrow(0), piece_of(&piece)).await?;
             action_of_body(action.map_err(GuestError::Declared)?, store)
         })
     }
@@ -148,14 +148,14 @@ impl Guest for NativeGuest {
         Box::pin(async move {
             let Some(phase) = &self.error else { return Ok(ErrorAction::Continue) };
             let failure = Failure {
-                service: failure.service.as_deref().map(str::to_owned),
-                plugin: failure.plugin.as_deref().map(str::to_owned),
-                kind: failure.kind.to_owned(),
-                message: failure.message.clone(),
+                service: failure.service.as_deref(),
+                plugin: failure.plugin.as_deref(),
+                kind: failure.kind,
+                message: &failure.message,
                 status: failure.status.as_u16(),
                 retryable: failure.retryable,
             };
-            match phase.call_on_error(&mut *store, &failure).await?.map_err(GuestError::Declared)? {
+            match phase.call_on_error(&mut *store, failure).await?.map_err(GuestError::Declared)? {
                 WitErrorAction::Continue => Ok(ErrorAction::Continue),
                 WitErrorAction::Respond(response) => {
                     Ok(ErrorAction::Respond(Box::new(store.data_mut().take_local_response(response)?)))
@@ -168,7 +168,18 @@ impl Guest for NativeGuest {
     fn on_complete<'a>(&'a mut self, store: &'a mut HostStore, end: &'a ExchangeEnd) -> BoxFuture<'a, GuestResult<()>> {
         Box::pin(async move {
             let Some(phase) = &self.complete else { return Ok(()) };
-            Ok(phase.call_on_complete(store, &summary_of(end)).await?)
+            let ExchangeEnd { summary, decisions } = end;
+            let decisions: Vec<_> = decisions.iter().map(decision_of).collect();
+            let summary = phases::complete_phase::Summary {
+                status: summary.status.map(|status| status.as_u16()),
+                duration_us: micros(summary.duration),
+                response_start_us: summary.response_start.map(micros),
+                request_bytes: summary.request_bytes,
+                response_bytes: summary.response_bytes,
+                finished: summary.finished,
+                decisions: &decisions,
+            };
+            Ok(phase.call_on_complete(store, summary).await?)
         })
     }
 }
@@ -190,22 +201,16 @@ fn watched(failures: phases::error_phase::Failures) -> WatchedFailures {
     }
 }
 
-fn summary_of(ExchangeEnd { summary, decisions }: &ExchangeEnd) -> phases::complete_phase::Summary {
-    let micros = |duration: std::time::Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let decision = |decision: &Decision| phases::complete_phase::Decision {
-        plugin: decision.plugin.as_ref().to_owned(),
-        phase: decision.phase.as_str().to_owned(),
-        outcome: decision.outcome.as_str().to_owned(),
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn decision_of(decision: &Decision) -> phases::complete_phase::Decision<'_> {
+    phases::complete_phase::Decision {
+        plugin: &decision.plugin,
+        phase: decision.phase.as_str(),
+        outcome: decision.outcome.as_str(),
         calls: decision.calls,
         duration_us: micros(decision.duration),
-    };
-    phases::complete_phase::Summary {
-        status: summary.status.map(|status| status.as_u16()),
-        duration_us: micros(summary.duration),
-        response_start_us: summary.response_start.map(micros),
-        request_bytes: summary.request_bytes,
-        response_bytes: summary.response_bytes,
-        finished: summary.finished,
-        decisions: decisions.iter().map(decision).collect(),
     }
 }
