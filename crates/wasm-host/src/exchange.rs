@@ -1,5 +1,6 @@
 mod core;
 mod failures;
+mod ledger;
 mod read;
 mod stage;
 mod types;
@@ -231,12 +232,12 @@ impl Exchange {
 
     /// What each plugin did so far, in the order it was done. The pieces of one body are one decision.
     pub fn decisions(&self) -> Vec<Decision> {
-        self.shared.decisions()
+        self.shared.ledger.decisions()
     }
 
     /// The failures of plugins so far, in the order they happened.
     pub fn failures(&self) -> Vec<Failure> {
-        self.shared.failures()
+        self.shared.ledger.failures()
     }
 
     /// What plugins are told of the request.

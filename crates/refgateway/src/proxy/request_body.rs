@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use wasm_host::CutByPlugin;
 
@@ -82,12 +82,9 @@ pub(super) struct CutBody {
 }
 
 impl CutBody {
-    /// The body as it leaves the chain. One that is all there cannot be cut any more.
+    /// The body as it leaves the chain.
     pub(super) fn wrap(body: Body, exchange: Arc<Exchange>) -> Body {
-        match body.try_clone() {
-            Some(_) => body,
-            None => body::boxed(Self { body, exchange }),
-        }
+        if body.is_end_stream() { body } else { body::boxed(Self { body, exchange }) }
     }
 }
 
@@ -127,5 +124,5 @@ pub(super) fn refuse_broken(error: &BoxError) -> Refusal {
 
 /// Whether an error of this type is this one or behind it.
 fn is_in<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<E>())
+    std::iter::successors(Some(error), |error| (**error).source()).any(|error| error.is::<E>())
 }

@@ -12,6 +12,7 @@ mod support;
 
 mod admin;
 mod balancing;
+mod bodies;
 mod cli;
 mod config_errors;
 mod forwarding;

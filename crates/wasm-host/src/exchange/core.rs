@@ -9,17 +9,16 @@ use std::{
 };
 
 use http::Response;
-use parking_lot::Mutex;
 use tokio::sync::MutexGuard;
 use tracing::Instrument;
 
-use super::types::Decision;
+use super::ledger::{Decided, Ledger, report};
 use crate::{
-    Body, BodyMode, BodyReading, ExchangeFacts, Execution, Failure, Outcome, Phase, Phases, Plugin, PluginChain,
+    Body, BodyMode, BodyReading, ExchangeFacts, Failure, Outcome, Phase, Phases, Plugin, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     breaker::{Admission, Probe},
     chain::{Consequence, consequence, tag},
-    message::{Action, BodyAction, ErrorAction, ExchangeState},
+    message::ExchangeState,
     plugin::Seat,
 };
 
@@ -28,16 +27,9 @@ pub(crate) struct Shared {
     pub(crate) chain: PluginChain,
     pub(crate) facts: Arc<ExchangeFacts>,
     core: tokio::sync::Mutex<Core>,
-    ledger: Mutex<Ledger>,
+    pub(crate) ledger: Ledger,
     /// No phase comes any more but the bodies that are under way.
     finished: AtomicBool,
-}
-
-/// What plugins have done.
-#[derive(Default)]
-struct Ledger {
-    decisions: Vec<Decision>,
-    failures: Vec<Failure>,
 }
 
 /// What one call at a time has.
@@ -97,48 +89,6 @@ struct Failed {
     was_called: bool,
 }
 
-/// A decision of a guest, for logs and metrics.
-pub(crate) trait Decided {
-    fn outcome(&self) -> Outcome;
-}
-
-impl Decided for Action {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Continue => Outcome::Continue,
-            Self::Respond(_) => Outcome::Respond,
-        }
-    }
-}
-
-impl Decided for BodyAction {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Pass | Self::Leave => Outcome::Continue,
-            Self::Replace(_) => Outcome::Replace,
-            Self::Finish(_) => Outcome::Finish,
-            Self::Reset => Outcome::Reset,
-            Self::Respond(_) => Outcome::Respond,
-        }
-    }
-}
-
-impl Decided for ErrorAction {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Continue => Outcome::Continue,
-            Self::Respond(_) => Outcome::Respond,
-            Self::Retry(_) => Outcome::Retry,
-        }
-    }
-}
-
-impl Decided for () {
-    fn outcome(&self) -> Outcome {
-        Outcome::Continue
-    }
-}
-
 impl Shared {
     pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
         let facts = Arc::new(facts);
@@ -155,26 +105,12 @@ impl Shared {
             reached: 0,
             cut: None,
         };
-        let ledger = Ledger { decisions: Vec::with_capacity(chain.plugins().len()), failures: Vec::new() };
-        Self {
-            chain,
-            facts,
-            core: tokio::sync::Mutex::new(core),
-            ledger: Mutex::new(ledger),
-            finished: AtomicBool::new(false),
-        }
+        let ledger = Ledger::new(chain.plugins().len());
+        Self { chain, facts, core: tokio::sync::Mutex::new(core), ledger, finished: AtomicBool::new(false) }
     }
 
     pub(crate) async fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().await
-    }
-
-    pub(crate) fn decisions(&self) -> Vec<Decision> {
-        self.ledger.lock().decisions.clone()
-    }
-
-    pub(crate) fn failures(&self) -> Vec<Failure> {
-        self.ledger.lock().failures.clone()
     }
 
     /// No phase comes any more: instances at rest go back to their pools, those of bodies under way follow.
@@ -183,41 +119,6 @@ impl Shared {
         if let Ok(mut core) = self.core.try_lock() {
             core.settle_all(self);
         }
-    }
-
-    fn note(&self, plugin: &Plugin, phase: Phase, outcome: Outcome, duration: Duration) {
-        plugin.counters().count(outcome);
-        plugin.observer().executed(&Execution { phase, outcome, duration });
-        let decisions = &mut self.ledger.lock().decisions;
-        let is_body = matches!(phase, Phase::RequestBody | Phase::ResponseBody);
-        let known = decisions
-            .iter_mut()
-            .rev()
-            .find(|known| is_body && known.phase == phase && Arc::ptr_eq(&known.plugin, plugin.shared_name()));
-        match known {
-            Some(known) => {
-                known.calls += 1;
-                known.duration += duration;
-                if outcome != Outcome::Continue {
-                    known.outcome = outcome;
-                }
-            }
-            None => {
-                let plugin = Arc::clone(plugin.shared_name());
-                decisions.push(Decision { plugin, phase, outcome, calls: 1, duration });
-            }
-        }
-    }
-
-    fn report(&self, plugin: &Plugin, phase: Phase, failure: &Failure) {
-        tracing::warn!(
-            plugin = plugin.name(),
-            phase = phase.as_str(),
-            class = failure.class.as_str(),
-            exchange = self.facts.id,
-            "plugin failed: {}",
-            failure.message.escape_debug(),
-        );
     }
 }
 
@@ -243,7 +144,7 @@ impl Core {
                 Err(failed) => failed,
             };
             if was_called {
-                shared.report(plugin, how.phase, &failure);
+                report(plugin, how.phase, &shared.facts, &failure);
             }
             let may_retry = was_called && how.headers_open && !retried && !self.place(index).called;
             match self.fail(shared, index, how.phase, failure, may_retry) {
@@ -263,7 +164,7 @@ impl Core {
         may_retry: bool,
     ) -> Option<Ran<T>> {
         let Some(plugin) = shared.chain.plugins().get(index) else { return Some(Ran::Skipped) };
-        shared.ledger.lock().failures.push(failure.clone());
+        shared.ledger.failed(failure.clone());
         let consequence = consequence(plugin, &failure, phase, may_retry);
         let place = self.place(index);
         place.seat = None;
@@ -291,8 +192,8 @@ impl Core {
     /// A failure of a plugin that happened in no call of it: what it asked for could not be had.
     pub(crate) fn fail_uncalled<T>(&mut self, shared: &Shared, index: usize, phase: Phase, failure: Failure) -> Ran<T> {
         if let Some(plugin) = shared.chain.plugins().get(index) {
-            shared.report(plugin, phase, &failure);
-            shared.note(plugin, phase, Outcome::Failed(failure.class), Duration::ZERO);
+            report(plugin, phase, &shared.facts, &failure);
+            shared.ledger.note(plugin, phase, Outcome::Failed(failure.class), Duration::ZERO);
             self.state(shared).begin_call(phase, 0, false);
         }
         self.fail(shared, index, phase, failure, false).unwrap_or(Ran::Bypassed)
@@ -320,7 +221,7 @@ impl Core {
         let probe = match self.admit(index, plugin) {
             Ok(probe) => probe,
             Err(failure) => {
-                shared.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
+                shared.ledger.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
                 return Err(Failed { failure, was_called: false });
             }
         };
@@ -337,7 +238,7 @@ impl Core {
             Err(failure) => Outcome::Failed(failure.class),
         };
         span.record("action", outcome.as_str());
-        shared.note(plugin, phase, outcome, duration);
+        shared.ledger.note(plugin, phase, outcome, duration);
         match (plugin.breaker(), &result) {
             (Some(breaker), Ok(_)) => breaker.succeeded(probe),
             (Some(breaker), Err(failure)) => breaker.failed(probe, failure.class, Instant::now()),

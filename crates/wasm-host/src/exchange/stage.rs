@@ -203,7 +203,10 @@ impl Flow {
     /// Takes what the decoder has, or the next of the source.
     async fn get_more(&mut self) -> Result<(), BodyError> {
         match self.decoder.as_mut().map(|decoder| decoder.pull(PULL)).transpose() {
-            Ok(Some(Some(data))) => return Ok(self.take(data)),
+            Ok(Some(Some(data))) => {
+                self.take(data);
+                return Ok(());
+            }
             Ok(Some(None) | None) => {}
             Err(error) => return Err(self.reader.cut_for(undecodable(&error)).await),
         }

@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode, request, response};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, request, response};
+use http_body_util::{BodyExt, channel::Channel};
 use plugin_tests::Example;
 use serde_json::Value;
 use wasm_host::{
-    Body, ExchangeFacts, LogRecord, LogSink, Plugin, PluginBuilder, PluginChain, PluginEngine, RequestOutcome, Summary,
+    Body, ExchangeFacts, LogRecord, LogSink, MemoryMetrics, Plugin, PluginBuilder, PluginChain, PluginEngine,
+    RequestOutcome, Summary,
 };
 
 /// What came of an exchange.
@@ -20,9 +22,15 @@ use wasm_host::{
 pub(crate) struct Passed {
     /// The request as the upstream got it; none when it got none.
     pub(crate) upstream: Option<request::Parts>,
+    pub(crate) upstream_body: Bytes,
+    /// Where a plugin sent the request.
+    pub(crate) chosen: Option<String>,
     /// What the client got.
     pub(crate) response: response::Parts,
+    pub(crate) bytes: Bytes,
+    /// The same as text.
     pub(crate) body: String,
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Passed {
@@ -39,6 +47,11 @@ impl Passed {
     pub(crate) fn upstream_header(&self, name: &str) -> Vec<&str> {
         let request = self.upstream.as_ref().expect("the request reached the upstream");
         request.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// The value of a trailer of the response.
+    pub(crate) fn trailer(&self, name: &str) -> Option<&str> {
+        self.trailers.get(name).map(|value| value.to_str().unwrap())
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -76,6 +89,31 @@ pub(crate) fn get(target: &str, headers: &[(&str, &str)]) -> Request<Body> {
     headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(Body::empty()).unwrap()
 }
 
+/// A request with this content.
+pub(crate) fn post(content_type: &str, body: impl Into<Body>) -> Request<Body> {
+    let request = Request::post("/").header("host", "api.example").header("content-type", content_type);
+    request.body(body.into()).unwrap()
+}
+
+/// The answer of an upstream, with this content.
+pub(crate) fn content(content_type: &str, body: impl Into<Body>) -> Response<Body> {
+    Response::builder().header("content-type", content_type).body(body.into()).unwrap()
+}
+
+/// A body that comes in these frames.
+pub(crate) fn frames<F: Into<Bytes> + Send + 'static>(frames: impl IntoIterator<Item = F>) -> Body {
+    let frames: Vec<Bytes> = frames.into_iter().map(Into::into).collect();
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    tokio::spawn(async move {
+        for frame in frames {
+            if sender.send_data(frame).await.is_err() {
+                return;
+            }
+        }
+    });
+    Body::new(body)
+}
+
 /// The answer of an upstream.
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)]) -> Response<Body> {
     let response = Response::builder().status(status);
@@ -104,21 +142,27 @@ pub(crate) async fn exchange(
 ) -> Passed {
     let mut exchange = chain.exchange(facts);
     let (upstream, answer) = match exchange.on_request(request).await {
-        RequestOutcome::Continue(request) => (Some(request.into_parts().0), answer),
+        RequestOutcome::Continue(request) => (Some(request.into_parts()), answer),
         RequestOutcome::Respond(response) => (None, response),
         RequestOutcome::BodyFailed(error) => panic!("{error}"),
     };
+    let (upstream, body) = upstream.unzip();
+    let upstream_body = body.unwrap_or_default().collect().await.unwrap().to_bytes();
     let (response, body) = exchange.on_response(answer).await.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let body = body.collect().await.unwrap();
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let bytes = body.to_bytes();
     let summary = Summary {
         status: Some(response.status),
         duration: Duration::from_millis(7),
-        response_bytes: body.len() as u64,
+        response_bytes: bytes.len() as u64,
         finished: true,
         ..Summary::default()
     };
+    let chosen = exchange.chosen_service().map(|service| service.to_string());
     exchange.complete(summary).await;
-    Passed { upstream, response, body: String::from_utf8(body.to_vec()).unwrap() }
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    Passed { upstream, upstream_body, chosen, response, bytes, body, trailers }
 }
 
 /// Asserts that the guest itself failed: the answer is the host's.
@@ -140,8 +184,15 @@ pub(crate) fn engine() -> &'static PluginEngine {
     ENGINE.get_or_init(|| {
         // Code is dropped with its last plugin: a test that loads one again and again finds it here.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        PluginEngine::builder().max_instances(64).cache_dir(cache).log_sink(Collect).build().unwrap()
+        let builder = PluginEngine::builder().max_instances(64).cache_dir(cache).log_sink(Collect);
+        builder.metric_sink(metrics().clone()).build().unwrap()
     })
+}
+
+/// What plugins measured, in all tests: plugins that measure have names of their own.
+pub(crate) fn metrics() -> &'static MemoryMetrics {
+    static METRICS: OnceLock<MemoryMetrics> = OnceLock::new();
+    METRICS.get_or_init(MemoryMetrics::default)
 }
 
 static LOGS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());

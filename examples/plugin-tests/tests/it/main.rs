@@ -10,9 +10,15 @@
 mod harness;
 
 mod api_key_auth;
+mod error_pages;
 mod header_injection;
+mod header_only;
+mod json_rewrite;
 mod jwt_check;
+mod model_router;
 mod rate_limit;
+mod redact;
 mod request_log;
 mod response_transform;
 mod schema_validation;
+mod token_meter;

@@ -22,7 +22,7 @@ async fn get_with(url: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 /// What the admin API says about the plugins.
-async fn plugins(gateway: &Gateway) -> Vec<serde_json::Value> {
+pub(crate) async fn plugins(gateway: &Gateway) -> Vec<serde_json::Value> {
     let answer = get(&format!("http://{}/api/plugins", gateway.admin())).await;
     answer.json()["plugins"].as_array().unwrap().clone()
 }

@@ -6,13 +6,20 @@ use super::Gateway;
 #[derive(Clone, Debug)]
 pub(crate) struct Plugged {
     upstream: SocketAddr,
+    service: &'static str,
     plugins: Vec<String>,
     chain: Vec<String>,
 }
 
 impl Plugged {
     pub(crate) fn to(upstream: SocketAddr) -> Self {
-        Self { upstream, plugins: Vec::new(), chain: Vec::new() }
+        Self { upstream, service: "", plugins: Vec::new(), chain: Vec::new() }
+    }
+
+    /// Whose service has this in its entry, as YAML.
+    pub(crate) fn service(mut self, more: &'static str) -> Self {
+        self.service = more;
+        self
     }
 
     /// With this plugin in the route's chain; `more` is what else its entry says, as YAML.
@@ -25,10 +32,11 @@ impl Plugged {
     pub(crate) fn text(&self) -> String {
         format!(
             "routes: [{{ name: all, service: backend, chain: [{}] }}]\n\
-             services: [{{ name: backend, upstreams: [{{ url: 'http://{}' }}] }}]\n\
+             services: [{{ name: backend, upstreams: [{{ url: 'http://{}' }}], {} }}]\n\
              plugins:\n{}",
             self.chain.join(", "),
             self.upstream,
+            self.service,
             self.plugins.concat()
         )
     }

@@ -12,9 +12,7 @@ use super::{
             logging::logging::{self, Level},
         },
         wasm_host::plugin::{
-            exchange,
-            metrics::{self, MetricError},
-            properties,
+            exchange, properties,
             types::{self, BodyReading, EditError},
             upstream::{self, UpstreamError},
         },
@@ -22,7 +20,7 @@ use super::{
     body::reading_of,
 };
 use crate::{
-    LogLevel, MetricValue, capability,
+    LogLevel,
     message::{self, ExchangeState, Headers, LocalResponse, Phase, PropertyError, Trailers},
     store::HostState,
 };
@@ -315,47 +313,6 @@ impl properties::Host for HostState {
         Ok(self.exchange()?.set_property(&name, &value).map_err(|error| match error {
             PropertyError::InvalidName => properties::PropertyError::InvalidName,
             PropertyError::TooLarge => properties::PropertyError::TooLarge,
-        }))
-    }
-}
-
-impl metrics::Host for HostState {
-    fn count(&mut self, name: String, labels: Vec<(String, String)>, by: u64) -> Result<Result<(), MetricError>> {
-        self.measure(&name, labels, MetricValue::Count(by))
-    }
-
-    fn set_gauge(
-        &mut self,
-        name: String,
-        labels: Vec<(String, String)>,
-        value: f64,
-    ) -> Result<Result<(), MetricError>> {
-        self.measure(&name, labels, MetricValue::Gauge(value))
-    }
-
-    fn observe(&mut self, name: String, labels: Vec<(String, String)>, value: f64) -> Result<Result<(), MetricError>> {
-        self.measure(&name, labels, MetricValue::Observation(value))
-    }
-}
-
-impl HostState {
-    fn measure(
-        &mut self,
-        name: &str,
-        labels: Vec<(String, String)>,
-        value: MetricValue,
-    ) -> Result<Result<(), MetricError>> {
-        self.count_hostcall()?;
-        if !self.plugin.grants.metrics {
-            self.log(LogLevel::Warn, "host", &format!("`grants.metrics` is not given: `{name}` is not recorded"));
-            return Ok(Err(MetricError::Denied));
-        }
-        Ok(self.plugin.metrics.record(&self.plugin.name, name, labels, value).map_err(|error| match error {
-            capability::MetricError::InvalidName => MetricError::InvalidName,
-            capability::MetricError::InvalidLabel => MetricError::InvalidLabel,
-            capability::MetricError::InvalidValue => MetricError::InvalidValue,
-            capability::MetricError::Mismatch => MetricError::Mismatch,
-            capability::MetricError::TooMany => MetricError::TooMany,
         }))
     }
 }

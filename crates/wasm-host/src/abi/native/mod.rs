@@ -5,6 +5,7 @@ mod body;
 mod guest;
 mod hostcalls;
 mod imports;
+mod measure;
 
 use wasmtime::{
     Engine,

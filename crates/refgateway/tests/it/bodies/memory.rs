@@ -1,0 +1,1 @@
+//! A slow reader slows the upstream, and memory does not grow.
