@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use tower_service::Service;
 use wasm_host::{
-    Body, BodyError, ErrorOutcome, Exchange, ExchangeFacts, PluginChain, RequestOutcome, UpstreamFailure,
+    Body, BodyError, BodyLate, ErrorOutcome, Exchange, ExchangeFacts, PluginChain, RequestOutcome, UpstreamFailure,
     UpstreamFailureKind,
 };
 
@@ -65,7 +65,8 @@ fn broken_request<E>(handlers: &Handlers<E>, error: &BodyError) -> Response<Body
     handlers.broken_requests.as_ref().map_or_else(
         || {
             let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::BAD_REQUEST;
+            *response.status_mut() =
+                if error.is::<BodyLate>() { StatusCode::REQUEST_TIMEOUT } else { StatusCode::BAD_REQUEST };
             response
         },
         |answer| answer(error),

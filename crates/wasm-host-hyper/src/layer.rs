@@ -44,7 +44,8 @@ impl<E> PluginLayer<E> {
         self
     }
 
-    /// Answers a request whose body breaks off while a plugin waits for it. Without this the answer is an empty 400.
+    /// Answers a request whose body breaks off while a plugin waits for it. Without this the answer is an empty 400, or 408
+    /// when the body did not arrive in time ([`wasm_host::BodyLate`]).
     #[must_use]
     pub fn broken_requests_as(mut self, answer: impl Fn(&BodyError) -> Response<Body> + Send + Sync + 'static) -> Self {
         self.handlers.broken_requests = Some(Arc::new(answer));

@@ -20,7 +20,7 @@ use self::{
     read::{Direction, Read, Reader},
 };
 pub use self::{
-    read::CutByPlugin,
+    read::{BodyLate, CutByPlugin},
     types::{Decision, ErrorOutcome, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind},
 };
 use crate::{
@@ -163,7 +163,7 @@ impl Exchange {
                 Read::Closed(response, failure) => {
                     self.on_plugin_failure(index, response.status(), &failure).await.unwrap_or(response)
                 }
-                Read::Broken(error) => self.on_broken_response(&error.to_string()).await,
+                Read::Broken(error) => self.on_broken_response(&error).await,
             };
             let (parts, replaced) = replaced.into_parts();
             let mut core = self.shared.core().await;

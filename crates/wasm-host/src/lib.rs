@@ -61,7 +61,8 @@ pub use compile::Digest;
 pub use engine::{PluginEngine, PluginEngineBuilder};
 pub use error::{Error, Result};
 pub use exchange::{
-    CutByPlugin, Decision, ErrorOutcome, Exchange, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind,
+    BodyLate, CutByPlugin, Decision, ErrorOutcome, Exchange, RequestOutcome, Summary, UpstreamFailure,
+    UpstreamFailureKind,
 };
 pub use inspect::Inspection;
 pub use limits::Limits;

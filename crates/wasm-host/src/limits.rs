@@ -36,6 +36,9 @@ pub struct Limits {
     /// Bytes of one body that are held for the plugin: a `peek` or a `buffer` may ask for no more, and no line and no event
     /// may be longer. Of each body, up to this much and one more piece.
     pub body_bytes: usize,
+    /// Time that a body which is read ahead, by `peek` or `buffer`, may take to arrive. One that takes longer is its
+    /// sender's fault, not the plugin's: see [`BodyLate`](crate::BodyLate).
+    pub body_wait: Duration,
     /// Bytes of log messages of one call, 32 for each message besides its text. What comes after is dropped and counted.
     pub log_bytes: usize,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
@@ -60,6 +63,7 @@ impl Default for Limits {
             header_bytes: 64 << 10,
             response_body: 1 << 20,
             body_bytes: 1 << 20,
+            body_wait: Duration::from_secs(30),
             log_bytes: 16 << 10,
             metric_series: 200,
             concurrency: 256,

@@ -120,6 +120,7 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "response_body": limits.response_body,
         "body_bytes": limits.body_bytes,
         "log_bytes": limits.log_bytes,
+        "body_wait_ms": limits.body_wait.as_millis() as u64,
         "metric_series": limits.metric_series,
         "concurrency": limits.concurrency,
         "queue": limits.queue,

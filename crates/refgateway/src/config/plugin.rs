@@ -108,6 +108,8 @@ pub struct PluginLimits {
     pub body_bytes: Option<Size>,
     /// Log text of one call.
     pub log_bytes: Option<Size>,
+    /// Time that a body which is read ahead may take to arrive.
+    pub body_wait: Option<Time>,
     /// Series of metrics that it makes with labels.
     pub metric_series: Option<usize>,
     /// Exchanges that run it at once.

@@ -53,6 +53,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         response_body: bytes(given.response_body, default.response_body),
         body_bytes: bytes(given.body_bytes, default.body_bytes),
         log_bytes: bytes(given.log_bytes, default.log_bytes),
+        body_wait: time(given.body_wait, default.body_wait),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),

@@ -10,7 +10,7 @@ use super::{
     types::{ErrorOutcome, GuestFailure, UpstreamFailure, UpstreamFailureKind},
 };
 use crate::{
-    Body, Failure, Phase, WatchedFailures,
+    Body, BodyError, BodyLate, Failure, Phase, WatchedFailures,
     abi::{BoxFuture, Guest, GuestError, GuestResult, HostStore},
     message::ErrorAction,
 };
@@ -103,19 +103,23 @@ impl Exchange {
     }
 
     /// The upstream broke its response off while a plugin waited for it: nothing of it has been sent.
-    pub(super) async fn on_broken_response(&mut self, message: &str) -> Response<Body> {
+    pub(super) async fn on_broken_response(&mut self, error: &BodyError) -> Response<Body> {
+        let (kind, status) = match error.is::<BodyLate>() {
+            true => (UpstreamFailureKind::Timeout, StatusCode::GATEWAY_TIMEOUT),
+            false => (UpstreamFailureKind::Reset, StatusCode::BAD_GATEWAY),
+        };
         let failure = UpstreamFailure {
             service: self.chosen.clone().or_else(|| self.shared.facts.service.clone()),
-            kind: UpstreamFailureKind::Reset,
-            message: message.to_owned(),
-            status: StatusCode::BAD_GATEWAY,
+            kind,
+            message: error.to_string(),
+            status,
         };
         self.retries = Retries::default();
         match self.on_error(&failure).await {
             ErrorOutcome::Respond(response) => response,
             ErrorOutcome::Unanswered | ErrorOutcome::Retry(_) => {
                 let mut response = Response::new(Body::empty());
-                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                *response.status_mut() = status;
                 response
             }
         }

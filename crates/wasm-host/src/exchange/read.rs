@@ -1,6 +1,6 @@
 //! A plugin reads the body of a message: ahead of its headers, or as it flows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -106,7 +106,11 @@ impl Reader {
             Err(error) => return Err(self.clone().failed(undecodable(&error), Held::new(body, None)).await),
         };
         let mut held = Held::new(body, decoder);
-        match held.fill(bytes).await {
+        let wait = self.plugin().map_or(Duration::ZERO, |plugin| plugin.limits().body_wait);
+        let Ok(filled) = tokio::time::timeout(wait, held.fill(bytes)).await else {
+            return Err(Read::Broken(BodyLate { wait }.into()));
+        };
+        match filled {
             Ok(()) => Ok(held),
             Err(HoldError::Body(error)) => Err(Read::Broken(error)),
             Err(HoldError::TooLarge) => Err(self.clone().failed(too_large(bytes), held).await),
@@ -248,6 +252,14 @@ impl Reader {
 #[error("the body was cut by the plugin `{}`", plugin.as_deref().unwrap_or_default())]
 pub struct CutByPlugin {
     plugin: Option<Arc<str>>,
+}
+
+/// A body that a plugin reads ahead did not arrive in time. The error of
+/// [`RequestOutcome::BodyFailed`](crate::RequestOutcome::BodyFailed), which is then to be answered with 408.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body did not arrive within `limits.body_wait`, {wait:?}")]
+pub struct BodyLate {
+    wait: Duration,
 }
 
 fn on_body<'a>(

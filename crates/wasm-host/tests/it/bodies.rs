@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, StreamBody, channel::Channel};
 use serde_json::{Value, json};
 use test_guests as guest;
 use wasm_host::{
-    Body, BodyMode, Error, FailureAction, FailureClass, FailurePolicy, Framing, Limits, Outcome, Phase, Plugin,
+    Body, BodyLate, BodyMode, Error, FailureAction, FailureClass, FailurePolicy, Framing, Limits, Outcome, Phase, Plugin,
     PluginBuilder, PoolPolicy, RequestOutcome, Reuse,
 };
 
@@ -467,6 +467,26 @@ async fn a_broken_body_is_the_senders_fault() {
     passed(exchange.on_request(streamed_request([])).await);
     let response = exchange.on_response(Response::new(broken())).await;
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_does_not_hold_an_instance_for_ever() {
+    let limits = Limits { body_wait: Duration::from_millis(50), ..Limits::default() };
+    let config = json!({ "mode": "buffer", "bytes": 100 });
+    let waits = bodies(json!({ "request": config, "response": config })).limits(limits).load(engine()).await.unwrap();
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    sender.send_data("begins".into()).await.unwrap();
+    let mut exchange = open([waits.clone()]);
+    let outcome = exchange.on_request(Request::post("/").body(Body::new(body)).unwrap()).await;
+    let RequestOutcome::BodyFailed(error) = outcome else { panic!("{outcome:?}") };
+    assert!(error.is::<BodyLate>(), "{error}");
+    drop(exchange);
+    assert_eq!(waits.stats().active, 0);
+
+    let (_sender, body) = Channel::<Bytes>::new(1);
+    let mut exchange = open([waits]);
+    passed(exchange.on_request(streamed_request([])).await);
+    assert_eq!(exchange.on_response(Response::new(Body::new(body))).await.status(), StatusCode::GATEWAY_TIMEOUT);
 }
 
 fn broken() -> Body {
