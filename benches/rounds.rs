@@ -1,5 +1,5 @@
 //! Every case in turn, round after round, and their medians as a table: on a busy machine only the ratios of one such
-//! run can be compared. `rounds [GROUP]`: the cases of one group, or of those that begin with it.
+//! run can be compared. `rounds [START]`: the cases whose `GROUP: NAME` starts with it.
 //!
 //! A round's figure is the median of its batches: what else runs on the machine interrupts some of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
@@ -22,7 +22,7 @@ fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     let runtime = cases::runtime();
     let mut cases = cases::all(&runtime);
-    cases.retain(|case| case.group.starts_with(&wanted));
+    cases.retain(|case| format!("{}: {}", case.group, case.name).starts_with(&wanted));
     let mut figures = vec![Vec::new(); cases.len()];
     for case in &mut cases {
         round(case, &runtime);

@@ -201,6 +201,9 @@ impl Shared {
         if config.admin != current.config.admin {
             return Err(Error::NeedsRestart("admin"));
         }
+        if config.plugin_instances != current.config.plugin_instances {
+            return Err(Error::NeedsRestart("plugin_instances"));
+        }
         if config.compile_cache != current.config.compile_cache {
             return Err(Error::NeedsRestart("compile_cache"));
         }

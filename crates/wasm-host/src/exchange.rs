@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::types::{ExchangeEnd, GuestFailure};
@@ -24,9 +24,9 @@ pub use self::{
     types::{Decision, ErrorOutcome, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind},
 };
 use crate::{
-    Body, ExchangeFacts, Failure, Phase, PluginChain,
+    Body, BodyMode, ExchangeFacts, Failure, Phase, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
-    message::Action,
+    message::{Action, ExchangeState},
 };
 
 /// Complete phases that may run at one moment beside the requests. Those over it are skipped and logged.
@@ -62,55 +62,60 @@ impl Exchange {
     /// Runs the request phases of each plugin, in the chain's order, until one answers or fails closed. A plugin that
     /// reads the body ahead is waited for.
     pub async fn on_request(&mut self, request: Request<Body>) -> RequestOutcome {
+        let shared = Arc::clone(&self.shared);
         let (parts, mut body) = request.into_parts();
         self.method = parts.method.clone();
-        self.shared.core().await.state(&self.shared).request = parts;
-        for index in 0..self.shared.chain.plugins().len() {
-            let mut core = self.shared.core().await;
+        let mut core = shared.core().await;
+        core.state(&shared).request = parts;
+        for index in 0..shared.chain.plugins().len() {
             core.reached = index + 1;
             let how = PhaseCall::headers(Phase::Request);
-            let answer = match core.run(&self.shared, index, how, |guest, store| guest.on_request(store)).await {
-                Ran::Done(Action::Respond(response)) => Some(Read::Respond(response.into_response())),
-                Ran::Closed(response, failure) => Some(Read::Closed(response, failure)),
-                Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => None,
+            let answer = match core.run(&shared, index, how, |guest, store| guest.on_request(store)).await {
+                Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
+                Ran::Closed(response, failure) => Read::Closed(response, failure),
+                Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
+                    let reading = core.reading(&shared, index, Phase::RequestBody);
+                    if reading.mode == BodyMode::None {
+                        core.passed = index + 1;
+                        continue;
+                    }
+                    drop(core);
+                    let read = self.reader(index, Direction::Request).read(reading, body).await;
+                    core = shared.core().await;
+                    read
+                }
             };
-            drop(core);
-            let read = match answer {
-                Some(answer) => answer,
-                None => self.reader(index, Direction::Request).read(body).await,
-            };
-            match read {
+            match answer {
                 Read::On(next) => body = next,
                 Read::Respond(response) => {
-                    self.shared.core().await.refused(&self.shared, index);
+                    core.refused(&shared, index);
                     return RequestOutcome::Respond(response);
                 }
                 Read::Closed(response, failure) => {
-                    self.shared.core().await.refused(&self.shared, index);
+                    core.refused(&shared, index);
+                    drop(core);
                     let answered = self.on_plugin_failure(index, response.status(), &failure).await;
                     return RequestOutcome::Respond(answered.unwrap_or(response));
                 }
                 Read::Broken(error) => return RequestOutcome::BodyFailed(error),
             }
-            self.shared.core().await.passed = index + 1;
+            core.passed = index + 1;
         }
-        RequestOutcome::Continue(self.release_request(body).await)
+        RequestOutcome::Continue(self.release_request(core.state(&shared), body))
     }
 
     /// The request that goes to the upstream. Plugins that see its body flow can still read its headers, and the one of
     /// an exchange whose plugins may retry can be sent again.
-    async fn release_request(&mut self, body: Body) -> Request<Body> {
-        let mut core = self.shared.core().await;
-        let state = core.state(&self.shared);
+    fn release_request(&mut self, state: &mut ExchangeState, body: Body) -> Request<Body> {
         self.chosen.clone_from(&state.upstream);
-        let parts = if self.shared.chain.phases().request_body {
+        let phases = self.shared.chain.phases();
+        let parts = if phases.request_body {
             state.request.clone()
         } else {
             std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
         };
-        drop(core);
         let request = Request::from_parts(parts, body);
-        if self.shared.chain.phases().error {
+        if phases.error {
             self.retries.keep(&request);
         }
         request
@@ -134,24 +139,29 @@ impl Exchange {
         if !phases.response && !phases.response_body {
             return response;
         }
+        let shared = Arc::clone(&self.shared);
         let (parts, mut body) = response.into_parts();
-        let mut core = self.shared.core().await;
-        core.state(&self.shared).response = parts;
-        let passed = core.passed;
-        drop(core);
-        for index in (0..passed).rev() {
-            let mut core = self.shared.core().await;
+        let mut core = shared.core().await;
+        core.state(&shared).response = parts;
+        for index in (0..core.passed).rev() {
             let how = PhaseCall::headers(Phase::Response);
-            let ran = core.run(&self.shared, index, how, |guest, store| guest.on_response(store)).await;
-            let has_content = has_content(&self.method, core.state(&self.shared).response.status);
-            drop(core);
+            let ran = core.run(&shared, index, how, |guest, store| guest.on_response(store)).await;
             let read = match ran {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
                 Ran::Closed(response, failure) => Read::Closed(response, failure),
-                _ if has_content => self.reader(index, Direction::Response).read(body).await,
-                _ => {
-                    skip_body(&self.shared, index).await;
-                    Read::On(body)
+                Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
+                    let reading = core.reading(&shared, index, Phase::ResponseBody);
+                    if reading.mode == BodyMode::None {
+                        continue;
+                    }
+                    if !has_content(&self.method, core.state(&shared).response.status) {
+                        core.skip_body(&shared, index, reading.mode);
+                        continue;
+                    }
+                    drop(core);
+                    let read = self.reader(index, Direction::Response).read(reading, body).await;
+                    core = shared.core().await;
+                    read
                 }
             };
             let replaced = match read {
@@ -161,19 +171,25 @@ impl Exchange {
                 }
                 Read::Respond(response) => response,
                 Read::Closed(response, failure) => {
-                    self.on_plugin_failure(index, response.status(), &failure).await.unwrap_or(response)
+                    drop(core);
+                    let answered = self.on_plugin_failure(index, response.status(), &failure).await;
+                    core = shared.core().await;
+                    answered.unwrap_or(response)
                 }
-                Read::Broken(error) => self.on_broken_response(&error).await,
+                Read::Broken(error) => {
+                    drop(core);
+                    let answered = self.on_broken_response(&error).await;
+                    core = shared.core().await;
+                    answered
+                }
             };
             let (parts, replaced) = replaced.into_parts();
-            let mut core = self.shared.core().await;
-            core.state(&self.shared).response = parts;
-            core.over(&self.shared, index, Phase::ResponseBody);
+            core.state(&shared).response = parts;
+            core.over(&shared, index, Phase::ResponseBody);
             body = replaced;
         }
-        let mut core = self.shared.core().await;
-        core.responded(&self.shared);
-        let state = core.state(&self.shared);
+        core.responded(&shared);
+        let state = core.state(&shared);
         let parts = if phases.response_body {
             state.response.clone()
         } else {
@@ -255,17 +271,6 @@ fn has_content(method: &Method, status: StatusCode) -> bool {
     let is_tunnel = *method == Method::CONNECT && status.is_success();
     let is_bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || status.is_informational();
     *method != Method::HEAD && !is_tunnel && !is_bodiless
-}
-
-/// The response has no content by what it is. A length that it states is that of a body the plugin might change.
-async fn skip_body(shared: &Shared, index: usize) {
-    let mut core = shared.core().await;
-    let reading = core.reading(shared, index, Phase::ResponseBody);
-    let response = &mut core.state(shared).response;
-    if reading.mode.may_change() && !response.status.is_informational() {
-        response.headers.remove(header::CONTENT_LENGTH);
-    }
-    core.over(shared, index, Phase::ResponseBody);
 }
 
 fn on_complete<'a>(

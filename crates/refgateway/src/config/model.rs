@@ -1,6 +1,6 @@
 //! What a config file can say, besides plugins.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, num::{NonZeroU32, NonZeroUsize}, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +37,10 @@ pub struct Config {
     /// Worker threads, each with its own sockets and pools. Default: one a core.
     #[serde(default)]
     pub workers: Option<NonZeroUsize>,
+    /// Instances of all plugins that may live at once, busy and idle. Default: 1000. Each reserves about 8 GiB of address
+    /// space, and memory as it uses it.
+    #[serde(default)]
+    pub plugin_instances: Option<NonZeroU32>,
     /// Where compiled plugins are kept between runs; whoever can write there can run code in the gateway.
     #[serde(default)]
     pub compile_cache: Option<PathBuf>,
@@ -231,6 +235,7 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             workers: None,
+            plugin_instances: None,
             compile_cache: None,
             trust_forwarded: false,
             access_log: true,

@@ -115,7 +115,7 @@ impl Connection<'_> {
                     true => Refusal::bad_request("both Content-Length and Transfer-Encoding").into_response(),
                     false => proxy::serve(worker.gateway(), client, request).await,
                 };
-                Ok::<_, std::convert::Infallible>(response.map(|body| BusyBody { body, _busy: busy }))
+                Ok::<_, std::convert::Infallible>(response.map(|body| BusyBody { body, broken: None, _busy: busy }))
             }
         });
 
@@ -163,9 +163,13 @@ impl Connection<'_> {
 const HYPERS_OWN_LIMIT: usize = 100;
 
 /// A response body whose end is the request's end.
+///
+/// An error waits for a turn: hyper drops what it has not written yet when a body breaks off, and the client is to get
+/// what was there before.
 #[derive(Debug)]
 struct BusyBody {
     body: Body,
+    broken: Option<body::BoxError>,
     _busy: Busy,
 }
 
@@ -177,11 +181,20 @@ impl http_body::Body for BusyBody {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, body::BoxError>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(cx)
+        if let Some(error) = self.broken.take() {
+            return std::task::Poll::Ready(Some(Err(error)));
+        }
+        let frame = std::pin::Pin::new(&mut self.body).poll_frame(cx);
+        if let std::task::Poll::Ready(Some(Err(error))) = frame {
+            self.broken = Some(error);
+            cx.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.broken.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> http_body::SizeHint {

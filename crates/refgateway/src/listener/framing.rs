@@ -51,6 +51,11 @@ impl Framing {
         self.state == State::Head
     }
 
+    /// Whether a request's body has begun and not ended.
+    pub(super) fn is_in_body(&self) -> bool {
+        matches!(self.state, State::Sized(_) | State::ChunkSize | State::Chunk(_) | State::Trailers)
+    }
+
     /// Follows the next bytes.
     pub(super) fn feed(&mut self, mut input: &[u8]) -> Seen {
         let mut seen = Seen::default();

@@ -71,6 +71,9 @@ pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }
+    if let Some(instances) = config.plugin_instances {
+        builder = builder.max_instances(instances.get());
+    }
     builder.build().map_err(Error::Engine)
 }
 

@@ -16,7 +16,8 @@ pub use self::{
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -84,8 +85,19 @@ fn finish(mut response: Response<Body>, record: AccessRecord, id: http::HeaderVa
         drop(record.responded(&response));
         return response;
     }
+    if record.is_head() {
+        take_content(&mut response);
+    }
     let record = record.responded(&response);
     response.map(|body| AccessBody::wrap(body, record))
+}
+
+/// The answer to a HEAD has no content, whoever made it (RFC 9110 9.3.2). hyper sees to that in HTTP/1 only.
+fn take_content(response: &mut Response<Body>) {
+    let body = std::mem::replace(response.body_mut(), body::empty());
+    if let Some(length) = body.size_hint().exact().filter(|_| !body.is_end_stream()) {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
 }
 
 /// What an upstream's response loses and gains on its way to the client.

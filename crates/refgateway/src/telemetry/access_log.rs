@@ -68,6 +68,10 @@ impl AccessRecord {
         self.exchange = Some(exchange.clone());
     }
 
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
     pub(crate) fn responded(mut self, response: &Response<Body>) -> Self {
         self.status = Some(response.status());
         self.is_complete = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -125,11 +129,12 @@ impl Drop for AccessRecord {
 pub(crate) struct AccessBody {
     body: Body,
     record: AccessRecord,
+    is_broken: bool,
 }
 
 impl AccessBody {
     pub(crate) fn wrap(body: Body, record: AccessRecord) -> Body {
-        body::boxed(Self { body, record })
+        body::boxed(Self { body, record, is_broken: false })
     }
 }
 
@@ -141,7 +146,7 @@ impl http_body::Body for AccessBody {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => self.record.bytes += frame.data_ref().map_or(0, Bytes::len) as u64,
-            Some(Err(_)) => {}
+            Some(Err(_)) => self.is_broken = true,
             None => self.record.is_complete = true,
         }
         Poll::Ready(frame)
@@ -159,6 +164,6 @@ impl http_body::Body for AccessBody {
 impl Drop for AccessBody {
     fn drop(&mut self) {
         // The server does not poll a body that says it is at its end.
-        self.record.is_complete |= self.body.is_end_stream();
+        self.record.is_complete |= !self.is_broken && self.body.is_end_stream();
     }
 }

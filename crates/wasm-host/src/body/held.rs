@@ -183,7 +183,8 @@ impl http_body::Body for Replay {
         let rest = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), http_body::Body::size_hint);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower() + ahead);
-        if let Some(upper) = rest.upper() {
+        // A body whose length is known is sent with it, and then HTTP/1.1 has no place for trailers.
+        if let Some(upper) = rest.upper().filter(|_| self.trailers.is_none()) {
             hint.set_upper(upper + ahead);
         }
         hint

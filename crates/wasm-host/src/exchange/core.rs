@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::Response;
+use http::{Response, header};
 use tokio::sync::MutexGuard;
 use tracing::Instrument;
 
@@ -309,6 +309,15 @@ impl Core {
             self.over(shared, index, phase);
         }
         reading
+    }
+
+    /// The response has no content by what it is. A length that it states is that of a body the plugin might change.
+    pub(crate) fn skip_body(&mut self, shared: &Shared, index: usize, mode: BodyMode) {
+        let response = &mut self.state(shared).response;
+        if mode.may_change() && !response.status.is_informational() {
+            response.headers.remove(header::CONTENT_LENGTH);
+        }
+        self.over(shared, index, Phase::ResponseBody);
     }
 
     /// A phase of a plugin is over, or does not come.

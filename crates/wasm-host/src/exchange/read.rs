@@ -60,9 +60,8 @@ pub(crate) enum Read {
 }
 
 impl Reader {
-    /// Lets the plugin read, as it wants to.
-    pub(crate) async fn read(self, body: Body) -> Read {
-        let reading = self.core().await.reading(&self.shared, self.index, self.direction.phase());
+    /// Lets the plugin read as it wants to.
+    pub(crate) async fn read(self, reading: BodyReading, body: Body) -> Read {
         match reading.mode {
             BodyMode::None => Read::On(body),
             BodyMode::Peek(bytes) => self.peek(reading, body, bytes as usize).await,

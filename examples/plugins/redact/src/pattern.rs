@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::Deserialize;
 
 /// What a secret in a text looks like.
@@ -6,7 +8,7 @@ use serde::Deserialize;
 pub(crate) enum Pattern {
     /// A word that starts with this, and goes on with letters, digits, `-` or `_`.
     Prefix(Prefix),
-    /// An address of electronic mail: words, an at sign, a name with a dot.
+    /// An address of electronic mail: a word, an at sign, a name with a dot.
     Email,
 }
 
@@ -22,53 +24,56 @@ impl TryFrom<String> for Prefix {
     }
 }
 
-impl Pattern {
-    /// The text with the mask in the place of all that fits; none when nothing does.
-    pub(crate) fn mask(&self, text: &str, mask: &str) -> Option<String> {
-        let mut masked = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = self.find(rest) {
-            masked.push_str(before);
+/// The text with the mask in the place of all that fits one of the patterns; none when nothing does.
+pub(crate) fn mask(text: &str, patterns: &[Pattern], mask: &str) -> Option<String> {
+    let mut found: Vec<_> = patterns.iter().flat_map(|pattern| pattern.find_all(text)).collect();
+    if found.is_empty() {
+        return None;
+    }
+    found.sort_by_key(|range| (range.start, range.end));
+    let mut masked = String::new();
+    let mut done = 0;
+    for Range { start, end } in found {
+        // What overlaps is one secret.
+        if start >= done {
+            masked.push_str(text.get(done..start)?);
             masked.push_str(mask);
-            rest = after;
         }
-        if rest.len() == text.len() {
-            return None;
-        }
-        masked.push_str(rest);
-        Some(masked)
+        done = done.max(end);
     }
+    masked.push_str(text.get(done..)?);
+    Some(masked)
+}
 
-    /// What is before and behind the first match.
-    fn find<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str)> {
+impl Pattern {
+    fn find_all(&self, text: &str) -> Vec<Range<usize>> {
         match self {
-            Self::Prefix(Prefix(prefix)) => find_word(text, prefix),
-            Self::Email => find_email(text),
+            Self::Prefix(Prefix(prefix)) => {
+                text.match_indices(prefix).filter_map(|(start, _)| word(text, prefix, start)).collect()
+            }
+            Self::Email => text.match_indices('@').filter_map(|(at, _)| email(text, at)).collect(),
         }
     }
 }
 
-fn find_word<'a>(text: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
-    text.match_indices(prefix).find_map(|(start, _)| {
-        let (before, word) = text.split_at(start);
-        let end = word.get(prefix.len()..)?.find(|char| !is_word(char)).map_or(word.len(), |end| prefix.len() + end);
-        (!before.ends_with(is_word) && end > prefix.len()).then(|| (before, word.split_at(end).1))
-    })
+/// The word that starts with the prefix that is there.
+fn word(text: &str, prefix: &str, start: usize) -> Option<Range<usize>> {
+    let (before, word) = text.split_at_checked(start)?;
+    let more = word.get(prefix.len()..)?;
+    let length = more.find(|char| !is_word(char)).unwrap_or(more.len());
+    (!before.ends_with(is_word) && length > 0).then_some(start..start + prefix.len() + length)
 }
 
-fn find_email(text: &str) -> Option<(&str, &str)> {
-    text.match_indices('@').find_map(|(at, _)| {
-        let (left, right) = text.split_at(at);
-        let local = |char: char| char.is_alphanumeric() || "._%+-".contains(char);
-        let before = left.trim_end_matches(local);
-        let domain = |char: char| char.is_alphanumeric() || ".-".contains(char);
-        let host = right.get(1..)?;
-        let end = host.find(|char| !domain(char)).unwrap_or(host.len());
-        // The full stop of a sentence is no part of the name.
-        let name = host.get(..end)?.trim_end_matches(['.', '-']);
-        let has_dot = name.split_once('.').is_some_and(|(first, more)| !first.is_empty() && !more.is_empty());
-        (before.len() < left.len() && has_dot).then(|| (before, host.split_at(name.len()).1))
-    })
+/// The address around an at sign.
+fn email(text: &str, at: usize) -> Option<Range<usize>> {
+    let (before, from_at) = text.split_at_checked(at)?;
+    let start = before.trim_end_matches(|char: char| is_word(char) || ".%+".contains(char)).len();
+    let host = from_at.get(1..)?;
+    let end = host.find(|char: char| !(char.is_alphanumeric() || ".-".contains(char))).unwrap_or(host.len());
+    // The full stop of a sentence is no part of the name.
+    let name = host.get(..end)?.trim_end_matches(['.', '-']);
+    let has_dot = name.split_once('.').is_some_and(|(first, _)| !first.is_empty());
+    (start < at && has_dot).then_some(start..at + 1 + name.len())
 }
 
 fn is_word(char: char) -> bool {

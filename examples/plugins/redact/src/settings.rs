@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use wasm_host_guest::{Error, Result};
 
-use crate::pattern::Pattern;
+use crate::pattern::{self, Pattern};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,12 +73,7 @@ impl Settings {
 
     /// The text with all that fits a pattern masked; none when nothing does.
     pub(crate) fn mask_text(&self, text: &str) -> Option<String> {
-        let mut masked: Option<String> = None;
-        for pattern in &self.patterns {
-            let found = pattern.mask(masked.as_deref().unwrap_or(text), &self.mask);
-            masked = found.or(masked);
-        }
-        masked
+        pattern::mask(text, &self.patterns, &self.mask)
     }
 }
 

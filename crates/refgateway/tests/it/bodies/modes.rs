@@ -97,10 +97,10 @@ async fn what_cannot_be_read_is_told_in_words() {
     let gateway = WIRES[0].gateway(&upstream, "{}", "bodies: { request: buffer(2MiB) }, limits: { body_bytes: 2MiB }");
     assert_eq!(plugins(&gateway).await[0]["state"], "active");
     let headers_only =
-        Plugged::to(upstream.address).through("gate", test_guests::NATIVE_GATE, "bodies: { response: trailers }");
+        Plugged::to(upstream.address).through("edit", test_guests::NATIVE_EDIT, "bodies: { response: trailers }");
     assert_eq!(
         reason(headers_only.start()).await,
-        "plugin `gate` is configured to read response bodies and has no response-body phase"
+        "plugin `edit` is configured to read response bodies and has no response-body phase"
     );
 }
 
@@ -181,11 +181,8 @@ async fn trailers_go_both_ways_and_are_edited() {
                     Request::post(gateway.url("/")).header("te", "trailers").header("trailer", "x-sum, x-end");
                 let answer = send(&wire.client(), request.body(fed).unwrap()).await;
                 assert_eq!(answer.text(), "body");
-                assert_eq!(
-                    (&answer.trailers["x-sum"], &answer.trailers["x-end"]),
-                    (&"42".parse().unwrap(), &end.parse().unwrap()),
-                    "{wire:?} {config}"
-                );
+                let trailer = |name: &str| answer.trailers.get(name).map(|value| value.to_str().unwrap());
+                assert_eq!((trailer("x-sum"), trailer("x-end")), (Some("42"), Some(end)), "{wire:?} {config}");
             }
         }
     }
@@ -202,7 +199,7 @@ async fn an_announced_trailer_reaches_a_client_that_takes_trailers() {
             let request = Request::get(gateway.url("/")).header("te", "trailers").body(body::empty()).unwrap();
             let answer = send(&wire.client(), request).await;
             assert_eq!((answer.text(), answer.header("trailer")), ("body", Some("x-end")));
-            assert_eq!(answer.trailers["x-end"], "response", "{wire:?} {mode}");
+            assert_eq!(answer.trailers.get("x-end").unwrap(), "response", "{wire:?} {mode}");
         }
     }
     // HTTP/1.1 without `te: trailers`: the body is whole, and the trailer is not sent.

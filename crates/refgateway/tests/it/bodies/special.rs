@@ -19,8 +19,9 @@ const APPEND: [&str; 2] =
 async fn a_response_without_content_stays_without() {
     let upstream = Upstream::start(|request: Request<Incoming>| async move {
         let status: u16 = request.uri().path().trim_start_matches('/').parse().unwrap();
-        let text = if status == 200 { "upstream" } else { "" };
-        Response::builder().status(status).body(body::full(text)).unwrap()
+        let response = Response::builder().status(status);
+        let response = if status == 204 { response } else { response.header("content-length", 8) };
+        response.body(body::empty()).unwrap()
     })
     .await;
     for wire in WIRES {
@@ -40,12 +41,32 @@ async fn a_response_without_content_stays_without() {
 
 #[tokio::test]
 async fn a_head_keeps_its_length_where_the_plugin_cannot_change_it() {
-    let upstream = Upstream::saying("upstream").await;
+    let upstream = Upstream::start(|_| async {
+        Response::builder().header("content-length", 8).body(body::empty()).unwrap()
+    })
+    .await;
     for wire in WIRES {
         let gateway = wire.gateway(&upstream, "{ response: { mode: peek, bytes: 4 } }", "");
         let request = Request::head(gateway.url("/")).body(body::empty()).unwrap();
         let answer = send(&wire.client(), request).await;
         assert_eq!(answer.header("content-length"), Some("8"), "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_content_whoever_makes_it() {
+    let upstream = Upstream::saying("upstream").await;
+    let gateway = Plugged::to(upstream.address)
+        .through("gate", test_guests::NATIVE_GATE, "config: { token: open }")
+        .reading(APPEND[0], "")
+        .start();
+    let nothing = Gateway::start("routes: []");
+    for client in [client(), h2_client()] {
+        for (url, status, length) in [(gateway.url("/"), 403, "6"), (nothing.url("/"), 404, "42")] {
+            let answer = send(&client, Request::head(url).body(body::empty()).unwrap()).await;
+            assert_eq!((answer.status.as_u16(), answer.text()), (status, ""));
+            assert_eq!(answer.header("content-length"), Some(length));
+        }
     }
 }
 
