@@ -57,7 +57,7 @@ fn main() {
                 let before = gateway.processor_time();
                 let start = Instant::now();
                 let mut bodies = 0.0;
-                while start.elapsed().as_secs_f64() < seconds {
+                while bodies == 0.0 || start.elapsed().as_secs_f64() < seconds {
                     client.get(*bytes, mode.events);
                     bodies += 1.0;
                 }

@@ -19,6 +19,14 @@ pub enum BodyMode {
     Stream(Framing),
 }
 
+impl BodyMode {
+    /// The same, with a content-encoding undone first.
+    #[must_use]
+    pub fn decoded(self) -> BodyReading {
+        BodyReading { mode: self, decode: true }
+    }
+}
+
 /// What a plugin wants of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyReading {
@@ -62,6 +70,25 @@ pub enum Piece {
     Event(SseEvent),
     /// The body has ended.
     End,
+}
+
+impl PartialEq for Piece {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Start { bytes, complete }, Self::Start { bytes: others, complete: others_complete }) => {
+                (bytes, complete) == (others, others_complete)
+            }
+            (Self::Whole(bytes), Self::Whole(others))
+            | (Self::Chunk(bytes), Self::Chunk(others))
+            | (Self::Line(bytes), Self::Line(others)) => bytes == others,
+            (Self::Event(event), Self::Event(other)) => {
+                (&event.event, &event.data, &event.id, event.retry)
+                    == (&other.event, &other.data, &other.id, other.retry)
+            }
+            (Self::End, Self::End) => true,
+            _ => false,
+        }
+    }
 }
 
 impl Piece {

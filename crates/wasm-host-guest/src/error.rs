@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::{metrics::MetricError, upstream::UpstreamError};
+
 pub use crate::bindings::imports::wasm_host::plugin::types::EditError;
 
 /// Why a call failed. Made from any error, so that `?` works on all of them.
@@ -18,7 +20,10 @@ impl Error {
 impl<E: std::error::Error + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let error: &dyn std::error::Error = &error;
-        Self(error.downcast_ref().map_or_else(|| error.to_string(), describe))
+        let described = error.downcast_ref().map(describe);
+        let described = described.or_else(|| error.downcast_ref().map(describe_choice));
+        let described = described.or_else(|| error.downcast_ref().map(describe_measurement));
+        Self(described.unwrap_or_else(|| error.to_string()))
     }
 }
 
@@ -35,6 +40,27 @@ fn describe(error: &EditError) -> String {
         EditError::WrongTime => "edit refused: the headers are sent, or the trailers are not there yet".to_owned(),
         EditError::TooLarge => "edit refused: over the plugin's limit on bytes of headers or bodies".to_owned(),
     }
+}
+
+fn describe_choice(error: &UpstreamError) -> String {
+    let why = match error {
+        UpstreamError::Denied => "`grants.upstreams` does not name it",
+        UpstreamError::Unknown => "there is no such service",
+        UpstreamError::TooLate => "the request is already on its way",
+    };
+    format!("service refused: {why}")
+}
+
+fn describe_measurement(error: &MetricError) -> String {
+    let why = match error {
+        MetricError::Denied => "`grants.metrics` is not given",
+        MetricError::InvalidName => "not a name for a metric",
+        MetricError::InvalidLabel => "a label has no valid name, is there twice, is too long, or there are too many",
+        MetricError::InvalidValue => "not a finite number",
+        MetricError::Mismatch => "the metric is of another kind, or has other labels",
+        MetricError::TooMany => "the plugin has as many metrics as it may",
+    };
+    format!("measurement refused: {why}")
 }
 
 impl fmt::Display for Error {

@@ -1,7 +1,10 @@
 use std::fmt;
 
+use crate::Error;
+
 /// The value of a header: bytes, most often text.
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "json", derive(serde::Deserialize), serde(try_from = "String"))]
 pub struct HeaderValue(pub(crate) Vec<u8>);
 
 impl HeaderValue {
@@ -18,6 +21,18 @@ impl HeaderValue {
     /// The bytes themselves.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+}
+
+/// For a configuration: text that the host would refuse is refused when the plugin is loaded.
+impl TryFrom<String> for HeaderValue {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        if text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return Err(Error::new(format!("{text:?} is not a header value: it has control characters")));
+        }
+        Ok(Self(text.into_bytes()))
     }
 }
 

@@ -35,6 +35,7 @@ mod body;
 mod config;
 mod error;
 mod header;
+mod header_name;
 mod message;
 mod plugin;
 mod stream;
@@ -54,6 +55,7 @@ pub use body::{BodyAction, BodyMode, BodyReading, Framing, Output, Piece, SseEve
 pub use config::Config;
 pub use error::{EditError, Error, Result};
 pub use header::HeaderValue;
+pub use header_name::HeaderName;
 pub use message::{Request, Response};
 #[doc(hidden)]
 pub use plugin::{Adapter, Slot, Streams};

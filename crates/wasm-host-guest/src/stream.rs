@@ -168,15 +168,20 @@ impl BodyTask {
 
     /// Goes on with one piece, and says whether that was the last one.
     pub(crate) fn push(&mut self, piece: Piece, message: &dyn Trailers) -> Result<(BodyAction, bool)> {
-        let is_end = matches!(piece, Piece::End);
-        if is_end {
+        // What the host held is all of the body that it shows.
+        let is_held = matches!(piece, Piece::Start { .. } | Piece::Whole(_));
+        let is_end = is_held || matches!(piece, Piece::End);
+        if matches!(piece, Piece::End | Piece::Whole(_) | Piece::Start { complete: true, .. }) {
             self.stream.0.borrow_mut().trailers = message.trailers()?;
         }
         if self.work.is_none() {
             return Ok((BodyAction::Leave, true));
         }
-        self.stream.0.borrow_mut().inbox = Some((!is_end).then_some(piece));
-        let returned = self.poll()?;
+        let delivered = (!matches!(piece, Piece::End)).then_some(piece);
+        let mut returned = self.show(delivered.clone())?;
+        if is_held && !returned && self.stream.0.borrow().inbox.is_none() {
+            returned = self.show(None)?;
+        }
         let mut state = self.stream.0.borrow_mut();
         if !returned && state.inbox.is_some() {
             return Err(Error::new("a body's future awaited something else than the next piece"));
@@ -195,11 +200,17 @@ impl BodyTask {
             // It returned without a look at this piece.
             (Fate::GoesOn, Output::Nothing) if returned && state.inbox.take().is_some() => BodyAction::Leave,
             (Fate::GoesOn, Output::Nothing) if is_end => BodyAction::Pass,
-            (Fate::GoesOn, Output::Piece(_)) => BodyAction::Pass,
+            (Fate::GoesOn, Output::Piece(piece)) if delivered.as_ref() == Some(&piece) => BodyAction::Pass,
             (Fate::GoesOn, output) => BodyAction::replace(output.into_bytes()),
         };
         let is_last = is_last || matches!(action, BodyAction::Leave);
         Ok((action, is_last))
+    }
+
+    /// Goes on with a piece, or with the end. Whether the work is done.
+    fn show(&mut self, piece: Option<Piece>) -> Result<bool> {
+        self.stream.0.borrow_mut().inbox = Some(piece);
+        self.poll()
     }
 
     /// Whether the work is done.
@@ -269,6 +280,48 @@ mod tests {
         assert_eq!(bytes(&push(&mut task, line("other")).0), b"another");
         let (action, is_last) = push(&mut task, Piece::End);
         assert_eq!((bytes(&action), is_last), (&b"end"[..], true));
+    }
+
+    #[test]
+    fn what_was_changed_or_kept_is_not_passed_as_it_came() {
+        let mut task = BodyTask::new(|body| async move {
+            let mut kept = None;
+            while let Some(piece) = body.next().await {
+                if let Piece::Line(mut text) = piece.clone()
+                    && text.starts_with(b"up")
+                {
+                    text.make_ascii_uppercase();
+                    body.pass(Piece::Line(text));
+                } else if let Some(before) = kept.replace(piece) {
+                    body.pass(before);
+                }
+            }
+            Ok(())
+        });
+        assert_eq!(bytes(&push(&mut task, line("up")).0), b"UP");
+        assert_eq!(bytes(&push(&mut task, line("a")).0), b"");
+        assert_eq!(bytes(&push(&mut task, line("b")).0), b"a");
+    }
+
+    #[test]
+    fn a_held_body_is_one_piece_and_its_end() {
+        let mut task = BodyTask::new(|body| async move {
+            while let Some(piece) = body.next().await {
+                body.pass(piece);
+            }
+            body.emit("!");
+            Ok(())
+        });
+        let (action, is_last) = push(&mut task, Piece::Whole(b"whole".to_vec()));
+        assert_eq!((bytes(&action), is_last), (&b"whole!"[..], true));
+        let mut task = BodyTask::new(|body| async move {
+            while let Some(piece) = body.next().await {
+                body.pass(piece);
+            }
+            Ok(())
+        });
+        let start = Piece::Start { bytes: b"st".to_vec(), complete: false };
+        assert!(matches!(push(&mut task, start), (BodyAction::Pass, true)));
     }
 
     #[test]

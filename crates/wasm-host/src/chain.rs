@@ -80,17 +80,17 @@ pub(crate) fn consequence(plugin: &Plugin, failure: &Failure, phase: Phase, may_
         return Consequence::Ignore;
     }
     match plugin.policy().action(phase, failure.class) {
-        FailureAction::Closed(answer) => Consequence::Close(closed(plugin, failure, answer)),
+        FailureAction::Closed(answer) => Consequence::Close(closed(plugin, failure, phase, answer)),
         FailureAction::Open => Consequence::Bypass,
         FailureAction::OpenTag(header) => Consequence::BypassTagged(header.clone(), label(plugin, failure)),
         FailureAction::RetryFresh if may_retry => Consequence::Retry,
-        FailureAction::RetryFresh => Consequence::Close(closed(plugin, failure, &ClosedAnswer::default())),
+        FailureAction::RetryFresh => Consequence::Close(closed(plugin, failure, phase, &ClosedAnswer::default())),
     }
 }
 
-fn closed(plugin: &Plugin, failure: &Failure, answer: &ClosedAnswer) -> Response<Body> {
+fn closed(plugin: &Plugin, failure: &Failure, phase: Phase, answer: &ClosedAnswer) -> Response<Body> {
     let mut response = Response::new(Body::from(answer.body.clone()));
-    *response.status_mut() = answer.status.unwrap_or_else(|| failure.class.status());
+    *response.status_mut() = answer.status.unwrap_or_else(|| failure.class.status_in(phase));
     let headers = response.headers_mut();
     if let Some(content_type) = &answer.content_type {
         headers.insert(CONTENT_TYPE, content_type.clone());

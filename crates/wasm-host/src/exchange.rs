@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::types::{ExchangeEnd, GuestFailure};
 use self::{
-    core::{PhaseCall, Ran, Shared},
+    core::{Cut, PhaseCall, Ran, Shared},
     failures::Retries,
     read::{Direction, Read, Reader},
 };
@@ -24,7 +24,7 @@ pub use self::{
     types::{Decision, ErrorOutcome, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind},
 };
 use crate::{
-    Body, BodyMode, ExchangeFacts, Failure, Phase, PluginChain,
+    Body, BodyError, BodyMode, ExchangeFacts, Failure, Phase, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     message::{Action, ExchangeState},
 };
@@ -39,7 +39,8 @@ const COMPLETING: usize = 1024;
 /// [`complete`](Self::complete) or [`finish`](Self::finish).
 ///
 /// The bodies that come out of it may flow through plugins. They keep what they need of the exchange, and are to be
-/// polled within its runtime. Dropping the exchange, a body, or one of the futures discards the instances it holds and
+/// polled within its runtime. The calls of one exchange take turns: a body whose poll was pending is to be polled on, or
+/// dropped, before another phase can begin. Dropping the exchange, a body, or one of the futures discards the instances it holds and
 /// leaks nothing.
 pub struct Exchange {
     shared: Arc<Shared>,
@@ -64,6 +65,7 @@ impl Exchange {
     pub async fn on_request(&mut self, request: Request<Body>) -> RequestOutcome {
         let shared = Arc::clone(&self.shared);
         let (parts, mut body) = request.into_parts();
+        let mut flows = false;
         self.method = parts.method.clone();
         let mut core = shared.core().await;
         core.state(&shared).request = parts;
@@ -87,6 +89,7 @@ impl Exchange {
             };
             match answer {
                 Read::On(next) => body = next,
+                Read::Flows(next) => (body, flows) = (next, true),
                 Read::Respond(response) => {
                     core.refused(&shared, index);
                     return RequestOutcome::Respond(response);
@@ -94,22 +97,28 @@ impl Exchange {
                 Read::Closed(response, failure) => {
                     core.refused(&shared, index);
                     drop(core);
-                    let answered = self.on_plugin_failure(index, response.status(), &failure).await;
-                    return RequestOutcome::Respond(answered.unwrap_or(response));
+                    return RequestOutcome::Respond(self.closed_by(Cut { index, response, failure }).await);
                 }
-                Read::Broken(error) => return RequestOutcome::BodyFailed(error),
+                Read::Broken(error) => {
+                    core.refused(&shared, index);
+                    drop(core);
+                    return match self.cut(&error).await {
+                        Some(answer) => RequestOutcome::Respond(answer),
+                        None => RequestOutcome::BodyFailed(error),
+                    };
+                }
             }
             core.passed = index + 1;
         }
-        RequestOutcome::Continue(self.release_request(core.state(&shared), body))
+        RequestOutcome::Continue(self.release_request(core.state(&shared), body, flows))
     }
 
     /// The request that goes to the upstream. Plugins that see its body flow can still read its headers, and the one of
     /// an exchange whose plugins may retry can be sent again.
-    fn release_request(&mut self, state: &mut ExchangeState, body: Body) -> Request<Body> {
+    fn release_request(&mut self, state: &mut ExchangeState, body: Body, flows: bool) -> Request<Body> {
         self.chosen.clone_from(&state.upstream);
         let phases = self.shared.chain.phases();
-        let parts = if phases.request_body {
+        let parts = if flows {
             state.request.clone()
         } else {
             std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
@@ -129,7 +138,18 @@ impl Exchange {
     /// The answer of a plugin's failure policy to a request whose body that plugin cut on its way to the upstream: what
     /// the client gets when sending the request has failed. At most once.
     pub async fn cut_request(&mut self) -> Option<Response<Body>> {
-        self.shared.core().await.cut.take()
+        let cut = self.shared.core().await.cut.take()?;
+        Some(self.closed_by(cut).await)
+    }
+
+    /// The answer to a body that broke off, when a plugin broke it.
+    async fn cut(&mut self, error: &BodyError) -> Option<Response<Body>> {
+        if error.is::<CutByPlugin>() { self.cut_request().await } else { None }
+    }
+
+    /// The answer to a plugin that failed closed: that of another plugin, or that of its policy.
+    async fn closed_by(&mut self, Cut { index, response, failure }: Cut) -> Response<Body> {
+        self.on_plugin_failure(index, response.status(), &failure).await.unwrap_or(response)
     }
 
     /// Runs the response phases of the plugins that let the request pass, in reverse order. Each sees the response as
@@ -141,6 +161,7 @@ impl Exchange {
         }
         let shared = Arc::clone(&self.shared);
         let (parts, mut body) = response.into_parts();
+        let mut flows = false;
         let mut core = shared.core().await;
         core.state(&shared).response = parts;
         for index in (0..core.passed).rev() {
@@ -155,7 +176,10 @@ impl Exchange {
                         continue;
                     }
                     if !has_content(&self.method, core.state(&shared).response.status) {
-                        core.skip_body(&shared, index, reading.mode);
+                        // Who sends the response might state the length that the body announces, even if none is sent.
+                        if core.skip_body(&shared, index, reading) {
+                            body = Body::empty();
+                        }
                         continue;
                     }
                     drop(core);
@@ -169,16 +193,23 @@ impl Exchange {
                     body = next;
                     continue;
                 }
+                Read::Flows(next) => {
+                    (body, flows) = (next, true);
+                    continue;
+                }
                 Read::Respond(response) => response,
                 Read::Closed(response, failure) => {
                     drop(core);
-                    let answered = self.on_plugin_failure(index, response.status(), &failure).await;
+                    let answered = self.closed_by(Cut { index, response, failure }).await;
                     core = shared.core().await;
-                    answered.unwrap_or(response)
+                    answered
                 }
                 Read::Broken(error) => {
                     drop(core);
-                    let answered = self.on_broken_response(&error).await;
+                    let answered = match self.cut(&error).await {
+                        Some(answer) => answer,
+                        None => self.on_broken_response(&error).await,
+                    };
                     core = shared.core().await;
                     answered
                 }
@@ -186,11 +217,11 @@ impl Exchange {
             let (parts, replaced) = replaced.into_parts();
             core.state(&shared).response = parts;
             core.over(&shared, index, Phase::ResponseBody);
-            body = replaced;
+            (body, flows) = (replaced, false);
         }
         core.responded(&shared);
         let state = core.state(&shared);
-        let parts = if phases.response_body {
+        let parts = if flows {
             state.response.clone()
         } else {
             std::mem::replace(&mut state.response, Response::new(()).into_parts().0)

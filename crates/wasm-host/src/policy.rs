@@ -78,6 +78,14 @@ impl FailureClass {
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
+
+    /// The same, where the phase tells whose body it was: one of the upstream is no fault of the client's.
+    pub(crate) fn status_in(self, phase: Phase) -> StatusCode {
+        match (self, phase) {
+            (Self::BodyTooLarge | Self::BodyEncoding, Phase::ResponseBody) => StatusCode::BAD_GATEWAY,
+            _ => self.status(),
+        }
+    }
 }
 
 impl fmt::Display for FailureClass {

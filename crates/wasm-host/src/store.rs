@@ -29,6 +29,18 @@ pub(crate) struct Instance {
     pub(crate) uses: u32,
 }
 
+/// The exchange's state in the guest's reach. It comes back when the call ends, also when it is cancelled.
+struct Lent<'a> {
+    instance: &'a mut Instance,
+    state: &'a mut Option<Box<ExchangeState>>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        *self.state = self.instance.store.data_mut().exchange.take();
+    }
+}
+
 /// What came of making an instance.
 pub(crate) enum Startup {
     Failed(Failure),
@@ -102,9 +114,8 @@ impl Instance {
         let limits = &self.store.data().plugin.limits;
         let deadlines = (limits.cpu, limits.wall);
         self.store.data_mut().exchange = state.take();
-        let outcome = self.call_within(deadlines, phase, call).await;
-        *state = self.store.data_mut().exchange.take();
-        outcome
+        let lent = Lent { instance: self, state };
+        lent.instance.call_within(deadlines, phase, call).await
     }
 
     async fn call_within<T>(

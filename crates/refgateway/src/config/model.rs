@@ -1,6 +1,11 @@
 //! What a config file can say, besides plugins.
 
-use std::{collections::BTreeMap, net::SocketAddr, num::{NonZeroU32, NonZeroUsize}, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -23,6 +23,7 @@ impl Refusal {
     pub(crate) const TOO_LARGE: Self = Self::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large");
 
     pub(crate) const BROKEN: Self = Self::bad_request("the request body is broken");
+    pub(crate) const LATE: Self = Self::new(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time");
     pub(crate) const CUT: Self = Self::new(StatusCode::FORBIDDEN, "a plugin refused the request body");
 
     pub(crate) const fn new(status: StatusCode, reason: &'static str) -> Self {
@@ -48,7 +49,8 @@ impl Refusal {
             headers.insert(header::ALLOW, allow);
         }
         // Where a client's message ends is no longer sure.
-        if matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) {
+        if matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
+        {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

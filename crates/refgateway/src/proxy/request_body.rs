@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use wasm_host::CutByPlugin;
+use wasm_host::{BodyLate, CutByPlugin};
 
 use super::{
     Refusal,
@@ -115,6 +115,8 @@ impl http_body::Body for CutBody {
 pub(super) fn refuse_broken(error: &BoxError) -> Refusal {
     if is_in::<TooLarge>(&**error) {
         Refusal::TOO_LARGE
+    } else if is_in::<BodyLate>(&**error) {
+        Refusal::LATE
     } else if is_in::<CutByPlugin>(&**error) {
         Refusal::CUT
     } else {

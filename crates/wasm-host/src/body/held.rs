@@ -8,16 +8,21 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-use super::decode::{DecodeError, Decoder};
+use super::{
+    PULL,
+    decode::{DecodeError, Decoder},
+};
 use crate::{Body, BodyError};
 
-/// Decoded bytes that are taken at once.
-const PULL: usize = 64 << 10;
+/// A frame of fewer bytes is copied to the others: a sender of single bytes would have each of them held as a frame.
+const SMALL: usize = 1 << 10;
 
 /// The beginning of a body that was read ahead, and the rest of it.
 pub(crate) struct Held {
     /// As they came.
     frames: VecDeque<Bytes>,
+    /// Small frames behind those.
+    tail: BytesMut,
     frame_bytes: usize,
     decoded: Option<(Decoder, BytesMut)>,
     /// Present when the body has ended.
@@ -39,6 +44,7 @@ impl Held {
     pub(crate) fn new(body: Body, decoder: Option<Decoder>) -> Self {
         Self {
             frames: VecDeque::new(),
+            tail: BytesMut::new(),
             frame_bytes: 0,
             decoded: decoder.map(|decoder| (decoder, BytesMut::new())),
             trailers: None,
@@ -75,7 +81,19 @@ impl Held {
             decoder.push(data.clone());
         }
         self.frame_bytes += data.len();
-        self.frames.push_back(data);
+        if data.len() < SMALL && self.frame_bytes > data.len() {
+            return self.tail.extend_from_slice(&data);
+        }
+        self.close_tail();
+        if !data.is_empty() {
+            self.frames.push_back(data);
+        }
+    }
+
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.frames.push_back(self.tail.split().freeze());
+        }
     }
 
     fn decode(&mut self, bytes: usize) -> Result<(), DecodeError> {
@@ -97,6 +115,7 @@ impl Held {
 
     /// The first bytes, and whether they are all.
     pub(crate) fn start(&mut self, bytes: usize) -> (Bytes, bool) {
+        self.close_tail();
         let complete = self.trailers.is_some() && self.len() <= bytes;
         let held = match (&self.decoded, self.frames.front()) {
             (None, Some(first)) if first.len() >= bytes => first.clone(),
@@ -110,6 +129,7 @@ impl Held {
         if let Some((_, decoded)) = &self.decoded {
             return Bytes::copy_from_slice(decoded);
         }
+        self.close_tail();
         if self.frames.len() > 1 {
             let mut joined = BytesMut::with_capacity(self.frame_bytes);
             self.frames.drain(..).for_each(|frame| joined.extend_from_slice(&frame));
@@ -128,7 +148,8 @@ impl Held {
     }
 
     /// The body as it came, its trailers as they are now.
-    pub(crate) fn into_body(self) -> Body {
+    pub(crate) fn into_body(mut self) -> Body {
+        self.close_tail();
         with_trailers(self.frames, self.trailers, self.rest)
     }
 

@@ -5,6 +5,9 @@ mod frame;
 mod held;
 mod reading;
 
+/// Decoded bytes that are taken at once.
+pub(crate) const PULL: usize = 32 << 10;
+
 pub(crate) use self::{
     decode::{DecodeError, Decoder},
     frame::{Event, Framer, Piece, PieceKind},

@@ -18,7 +18,7 @@ use crate::{
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     breaker::{Admission, Probe},
     chain::{Consequence, consequence, tag},
-    message::ExchangeState,
+    message::{ExchangeState, forget_coding},
     plugin::Seat,
 };
 
@@ -41,17 +41,26 @@ pub(crate) struct Core {
     pub(crate) passed: usize,
     /// The plugins that the request has reached: they see how the exchange ended.
     pub(crate) reached: usize,
-    /// What a plugin's policy answers to a request whose body was cut on its way to the upstream.
-    pub(crate) cut: Option<Response<Body>>,
+    /// The plugin that cut a body last.
+    pub(crate) cut: Option<Cut>,
+}
+
+/// A plugin that failed in the middle of a body, and what its policy answers.
+pub(crate) struct Cut {
+    pub(crate) index: usize,
+    pub(crate) response: Response<Body>,
+    pub(crate) failure: Failure,
 }
 
 /// What an exchange has of one plugin.
 struct Place {
     seat: Option<Seat>,
-    /// The plugin failed, or its call was cancelled: it is not called again.
+    /// The plugin failed: it is not called again.
     bypassed: bool,
     /// It has had a call that returned.
     called: bool,
+    /// The instance was taken to probe the plugin, and has not been called.
+    probe: Option<Probe>,
     /// The phases that are still to come.
     remaining: Phases,
 }
@@ -96,6 +105,7 @@ impl Shared {
             seat: None,
             bypassed: false,
             called: false,
+            probe: None,
             remaining: plugin.phases(),
         });
         let core = Core {
@@ -168,7 +178,7 @@ impl Core {
         let consequence = consequence(plugin, &failure, phase, may_retry);
         let place = self.place(index);
         place.seat = None;
-        place.bypassed = !matches!(consequence, Consequence::Retry);
+        place.bypassed = !matches!(consequence, Consequence::Retry | Consequence::Ignore);
         match consequence {
             Consequence::Close(response) => return Some(Ran::Closed(response, failure)),
             Consequence::Ignore => {}
@@ -247,9 +257,37 @@ impl Core {
         result.map_err(|failure| Failed { failure, was_called: true })
     }
 
+    /// Takes an instance for a plugin before the headers are sent, while its policy can still answer. None: it is there.
+    pub(crate) async fn seat_ahead<T>(&mut self, shared: &Shared, index: usize, phase: Phase) -> Option<Ran<T>> {
+        let plugin = shared.chain.plugins().get(index)?;
+        if self.place(index).seat.is_some() {
+            return None;
+        }
+        self.state(shared).begin_call(phase, 0, false);
+        let probe = match self.admit(index, plugin) {
+            Ok(probe) => probe,
+            Err(failure) => {
+                shared.ledger.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
+                return self.fail(shared, index, phase, failure, false);
+            }
+        };
+        match plugin.check_out().await {
+            Ok(seat) => {
+                let place = self.place(index);
+                (place.seat, place.probe) = (Some(seat), probe);
+                None
+            }
+            Err(failure) => Some(self.fail_uncalled(shared, index, phase, failure)),
+        }
+    }
+
     /// Asks the plugin's circuit breaker, for the first call of an exchange.
     fn admit(&mut self, index: usize, plugin: &Plugin) -> Result<Option<Probe>, Failure> {
-        let Some(breaker) = plugin.breaker().filter(|_| self.place(index).seat.is_none()) else { return Ok(None) };
+        let place = self.place(index);
+        if place.probe.is_some() {
+            return Ok(place.probe.take());
+        }
+        let Some(breaker) = plugin.breaker().filter(|_| place.seat.is_none()) else { return Ok(None) };
         match breaker.admit(Instant::now()) {
             Admission::Allowed => Ok(None),
             Admission::Probe(probe) => Ok(Some(probe)),
@@ -271,8 +309,7 @@ impl Core {
         C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
     {
         let place = self.place(index);
-        // Until the call returns: a plugin whose call was cancelled is not called again.
-        place.bypassed = true;
+        // When the call is cancelled, its instance is gone: a later phase gets another.
         let seat = match place.seat.take() {
             Some(seat) => Ok(seat),
             None if fresh => plugin.check_out_fresh().await,
@@ -286,7 +323,6 @@ impl Core {
         let duration = seat.instance.elapsed();
         if result.is_ok() {
             let place = self.place(index);
-            place.bypassed = false;
             place.called = true;
             place.seat = Some(seat);
             if !matches!(phase, Phase::RequestBody | Phase::ResponseBody | Phase::Error) {
@@ -311,13 +347,19 @@ impl Core {
         reading
     }
 
-    /// The response has no content by what it is. A length that it states is that of a body the plugin might change.
-    pub(crate) fn skip_body(&mut self, shared: &Shared, index: usize, mode: BodyMode) {
+    /// The response has no content by what it is. A length that it states is that of a body the plugin might change: true
+    /// when it goes for that.
+    pub(crate) fn skip_body(&mut self, shared: &Shared, index: usize, reading: BodyReading) -> bool {
         let response = &mut self.state(shared).response;
-        if mode.may_change() && !response.status.is_informational() {
+        let is_changed = reading.mode.may_change() && !response.status.is_informational();
+        if is_changed {
             response.headers.remove(header::CONTENT_LENGTH);
+            if reading.decode && matches!(reading.mode, BodyMode::Stream(_)) {
+                forget_coding(&mut response.headers);
+            }
         }
         self.over(shared, index, Phase::ResponseBody);
+        is_changed
     }
 
     /// A phase of a plugin is over, or does not come.

@@ -2,18 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, Response, header};
 
 use super::{
-    core::{Core, PhaseCall, Ran, Shared},
+    core::{Core, Cut, PhaseCall, Ran, Shared},
     stage::Stage,
 };
 use crate::{
     Body, BodyError, BodyMode, BodyReading, Failure, FailureClass, Phase, Plugin,
     abi::{BoxFuture, Guest, GuestError, GuestResult, HostStore},
     body::{DecodeError, Decoder, Held, HoldError},
-    message::{BodyAction, BodyPiece, ExchangeState},
+    message::{BodyAction, BodyPiece, ExchangeState, forget_coding, set_length},
 };
 
 /// Which body.
@@ -51,6 +50,8 @@ pub(crate) struct Reader {
 pub(crate) enum Read {
     /// The message goes on with this body.
     On(Body),
+    /// The message goes on with this body, of which the plugin sees each piece.
+    Flows(Body),
     /// The plugin answers.
     Respond(Response<Body>),
     /// The plugin failed, and its policy answers.
@@ -83,7 +84,8 @@ impl Reader {
 
     async fn buffer(self, reading: BodyReading, body: Body, bytes: usize) -> Read {
         let announced = http_body::Body::size_hint(&body).lower();
-        let mut held = if announced > bytes as u64 {
+        let is_too_large = announced > bytes as u64 && !reading.decode;
+        let mut held = if is_too_large {
             Held::new(body, None)
         } else {
             match self.hold(reading, body, bytes.saturating_add(1)).await {
@@ -91,7 +93,7 @@ impl Reader {
                 Err(read) => return read,
             }
         };
-        if announced > bytes as u64 || held.len() > bytes {
+        if is_too_large || held.len() > bytes {
             return self.failed(too_large(bytes), held).await;
         }
         let whole = held.whole();
@@ -158,15 +160,20 @@ impl Reader {
             Ok(decoder) => decoder,
             Err(error) => return self.failed(undecodable(&error), Held::new(body, None)).await,
         };
-        if reading.mode.may_change() {
-            let mut core = self.core().await;
-            let headers = self.direction.headers(core.state(&self.shared));
-            headers.remove(header::CONTENT_LENGTH);
-            if decoder.is_some() {
-                forget_coding(headers);
-            }
+        let mut core = self.core().await;
+        match core.seat_ahead::<BodyAction>(&self.shared, self.index, self.direction.phase()).await {
+            Some(Ran::Closed(response, failure)) => return Read::Closed(response, failure),
+            Some(_) => return Read::On(body),
+            None => {}
         }
-        Read::On(Stage::open(self, reading.mode, decoder, body))
+        let headers = self.direction.headers(core.state(&self.shared));
+        // What is added at the end makes it longer, and trailers need a body that states no length.
+        headers.remove(header::CONTENT_LENGTH);
+        if decoder.is_some() {
+            forget_coding(headers);
+        }
+        drop(core);
+        Read::Flows(Stage::open(self, reading.mode, decoder, body))
     }
 
     /// The plugin failed because of what the body is.
@@ -204,10 +211,10 @@ impl Reader {
     }
 
     /// A failure in no call of the plugin, while the body flows. The answer, when its policy closes.
-    pub(crate) async fn fail(&self, failure: Failure) -> Option<Response<Body>> {
+    pub(crate) async fn fail(&self, failure: Failure) -> Option<Cut> {
         let mut core = self.core().await;
         match core.fail_uncalled::<BodyAction>(&self.shared, self.index, self.direction.phase(), failure) {
-            Ran::Closed(response, _) => Some(response),
+            Ran::Closed(response, failure) => Some(Cut { index: self.index, response, failure }),
             _ => None,
         }
     }
@@ -215,16 +222,14 @@ impl Reader {
     /// What flowed so far cannot go on as it came: whatever the policy, the body breaks off.
     pub(crate) async fn cut_for(&self, failure: Failure) -> BodyError {
         match self.fail(failure).await {
-            Some(response) => self.cut(response).await,
+            Some(cut) => self.cut(cut).await,
             None => self.cut_error().into(),
         }
     }
 
-    /// Breaks the body off. A request that does not reach the upstream is answered, if nobody has answered.
-    pub(crate) async fn cut(&self, response: Response<Body>) -> BodyError {
-        if self.direction == Direction::Request {
-            self.core().await.cut = Some(response);
-        }
+    /// Breaks the body off. What was not sent yet can still be answered.
+    pub(crate) async fn cut(&self, cut: Cut) -> BodyError {
+        self.core().await.cut = Some(cut);
         self.cut_error().into()
     }
 
@@ -294,23 +299,4 @@ fn too_large(bytes: usize) -> Failure {
 
 pub(crate) fn undecodable(error: &DecodeError) -> Failure {
     Failure::new(FailureClass::BodyEncoding, error.to_string())
-}
-
-/// What a message loses with its content-encoding.
-fn forget_coding(headers: &mut HeaderMap) {
-    headers.remove(header::CONTENT_ENCODING);
-    // A strong validator is for the bytes as they were (RFC 9110 8.8.1).
-    if let Some(tag) = headers.get_mut(header::ETAG)
-        && !tag.as_bytes().starts_with(b"W/")
-        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
-    {
-        *tag = weak;
-    }
-}
-
-fn set_length(headers: &mut HeaderMap, bytes: &Bytes) {
-    headers.remove(header::CONTENT_LENGTH);
-    if !headers.contains_key(header::TRAILER) {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    }
 }

@@ -12,18 +12,15 @@ use http::HeaderMap;
 use http_body::Frame;
 
 use super::{
-    core::Ran,
+    core::{Cut, Ran},
     read::{Reader, undecodable},
 };
 use crate::{
     Body, BodyError, BodyMode, Failure, FailureClass,
     abi::BoxFuture,
-    body::{Decoder, Framer, Piece, PieceKind},
+    body::{Decoder, Framer, PULL, Piece, PieceKind},
     message::{BodyAction, BodyPiece},
 };
-
-/// Decoded bytes that are taken at once.
-const PULL: usize = 64 << 10;
 
 type BodyFrame = Result<Frame<Bytes>, BodyError>;
 
@@ -137,7 +134,7 @@ impl Flow {
             Err(too_long) => {
                 let failure = Failure::new(FailureClass::BodyTooLarge, too_long.to_string());
                 match self.reader.fail(failure).await {
-                    Some(response) => Err(self.reader.cut(response).await),
+                    Some(cut) => Err(self.reader.cut(cut).await),
                     None => self.leave().await,
                 }
             }
@@ -166,7 +163,10 @@ impl Flow {
                 self.leave().await?;
             }
             Ran::Done(BodyAction::Reset | BodyAction::Respond(_)) => return Err(self.reader.cut_error().into()),
-            Ran::Closed(response, _) => return Err(self.reader.cut(response).await),
+            Ran::Closed(response, failure) => {
+                let index = self.reader.index;
+                return Err(self.reader.cut(Cut { index, response, failure }).await);
+            }
         }
         Ok(())
     }
@@ -180,7 +180,10 @@ impl Flow {
         match ran {
             Ran::Done(BodyAction::Replace(bytes) | BodyAction::Finish(bytes)) => self.emit(bytes),
             Ran::Done(BodyAction::Reset | BodyAction::Respond(_)) => return Err(self.reader.cut_error().into()),
-            Ran::Closed(response, _) => return Err(self.reader.cut(response).await),
+            Ran::Closed(response, failure) => {
+                let index = self.reader.index;
+                return Err(self.reader.cut(Cut { index, response, failure }).await);
+            }
             Ran::Done(BodyAction::Pass | BodyAction::Leave) | Ran::Skipped | Ran::Bypassed => {}
         }
         if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {

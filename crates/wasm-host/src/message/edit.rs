@@ -85,8 +85,9 @@ impl Headers<'_> {
 
     /// Names trailers in the trailer header. A message with trailers has no length of its own.
     pub(crate) fn announce_trailers(&mut self, names: &[String]) -> Result<(), EditError> {
+        let names = names.iter().map(|name| trailer_name(name)).collect::<Result<Vec<_>, _>>()?;
         for name in names {
-            let value = HeaderValue::from(trailer_name(name)?);
+            let value = HeaderValue::from(name);
             self.budget.edit_headers(header::TRAILER.as_str().len() + value.len())?;
             self.map.try_append(header::TRAILER, value).map_err(|_| EditError::TooLarge)?;
             self.map.remove(header::CONTENT_LENGTH);
@@ -222,6 +223,26 @@ pub(crate) fn set_status(to: &mut StatusCode, status: u16) -> Result<(), EditErr
     }
     *to = StatusCode::from_u16(status).map_err(|_| EditError::InvalidStatus(status))?;
     Ok(())
+}
+
+/// What a message loses with its content-encoding.
+pub(crate) fn forget_coding(headers: &mut HeaderMap) {
+    headers.remove(header::CONTENT_ENCODING);
+    // A strong validator is for the bytes as they were (RFC 9110 8.8.1).
+    if let Some(tag) = headers.get_mut(header::ETAG)
+        && !tag.as_bytes().starts_with(b"W/")
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
+    {
+        *tag = weak;
+    }
+}
+
+/// States the length of a whole body, unless trailers follow it.
+pub(crate) fn set_length(headers: &mut HeaderMap, bytes: &[u8]) {
+    headers.remove(header::CONTENT_LENGTH);
+    if !headers.contains_key(header::TRAILER) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    }
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub(crate) struct ExchangeState {
     upstream_before: Option<Arc<str>>,
     /// Properties that this call has set, each with the value it had before the call.
     properties_before: Vec<(Box<str>, Option<PropertyValue>)>,
+    trailers_before: Option<HeaderMap>,
 }
 
 /// A phase of an exchange.
@@ -141,6 +142,7 @@ impl ExchangeState {
             undo: Undo::Unwanted,
             upstream_before: None,
             properties_before: Vec::new(),
+            trailers_before: None,
         }
     }
 
@@ -151,6 +153,7 @@ impl ExchangeState {
         self.reading = None;
         self.upstream_before.clone_from(&self.upstream);
         self.properties_before.clear();
+        self.trailers_before.clone_from(&self.trailers);
         self.undo = if undo_wanted { Undo::Untouched } else { Undo::Unwanted };
     }
 
@@ -178,6 +181,7 @@ impl ExchangeState {
     /// Undoes the edits and the choices of the failed call.
     pub(crate) fn roll_back(&mut self) {
         self.upstream.clone_from(&self.upstream_before);
+        self.trailers.clone_from(&self.trailers_before);
         for (name, before) in std::mem::take(&mut self.properties_before) {
             self.put_property(&name, before);
         }

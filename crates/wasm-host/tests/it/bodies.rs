@@ -15,8 +15,8 @@ use http_body_util::{BodyExt, StreamBody, channel::Channel};
 use serde_json::{Value, json};
 use test_guests as guest;
 use wasm_host::{
-    Body, BodyLate, BodyMode, Error, FailureAction, FailureClass, FailurePolicy, Framing, Limits, Outcome, Phase, Plugin,
-    PluginBuilder, PoolPolicy, RequestOutcome, Reuse,
+    Body, BodyLate, BodyMode, Error, FailureAction, FailureClass, FailurePolicy, Framing, Limits, Outcome, Phase,
+    Plugin, PluginBuilder, PoolPolicy, RequestOutcome, Reuse,
 };
 
 use crate::common::{
@@ -467,6 +467,84 @@ async fn a_broken_body_is_the_senders_fault() {
     passed(exchange.on_request(streamed_request([])).await);
     let response = exchange.on_response(Response::new(broken())).await;
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+}
+
+/// An upstream that answers early and resets must not take the exchange's state with it, nor open a closed plugin.
+#[tokio::test]
+async fn a_body_dropped_in_the_middle_of_a_call_takes_nothing_along() {
+    let config =
+        json!({ "request": { "mode": "chunks", "act": "sleep" }, "response": { "mode": "lines", "act": "upper" } });
+    let plugin = bodies(config).load(engine()).await.unwrap();
+    let mut exchange = open([plugin]);
+    let mut request = passed(exchange.on_request(streamed_request(["a"])).await).into_body();
+    assert!(tokio::time::timeout(Duration::from_millis(5), request.frame()).await.is_err());
+    drop(request);
+    let mut answer = streamed_response(["abc"]);
+    *answer.status_mut() = StatusCode::FORBIDDEN;
+    answer.headers_mut().insert("x-from", "upstream".parse().unwrap());
+    let response = exchange.on_response(answer).await;
+    assert_eq!(
+        (response.status(), &response.headers()["x-from"]),
+        (StatusCode::FORBIDDEN, &"upstream".parse().unwrap())
+    );
+    assert_eq!(text(response.into_body()).await, "ABC");
+}
+
+#[tokio::test]
+async fn a_failed_call_leaves_no_trailers() {
+    let config = json!({ "response": { "mode": "buffer", "bytes": 100, "end": "trailer", "act": "trap" } });
+    let plugin = bodies(config).on_failure(FailurePolicy::always(FailureAction::Open)).load(engine()).await.unwrap();
+    let mut exchange = open([plugin]);
+    passed(exchange.on_request(streamed_request([])).await);
+    let response = exchange.on_response(streamed_response(["abc"])).await;
+    let body = response.into_body().collect().await.unwrap();
+    assert!(body.trailers().is_none_or(HeaderMap::is_empty), "{:?}", body.trailers());
+}
+
+#[tokio::test]
+async fn a_plugin_that_cuts_what_another_holds_is_answered_by_its_policy() {
+    let holds = on_response(json!({ "mode": "buffer", "bytes": 100 })).await;
+    let policy = FailurePolicy::always(FailureAction::closed_with(StatusCode::IM_A_TEAPOT));
+    let config = json!({ "response": { "mode": "lines", "act": "trap-on-bad" } });
+    let cuts = bodies(config).on_failure(policy).load(engine()).await.unwrap();
+    let mut exchange = open([holds, cuts]);
+    passed(exchange.on_request(streamed_request([])).await);
+    let response = exchange.on_response(streamed_response(["good\nbad\n"])).await;
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+}
+
+#[tokio::test]
+async fn who_cannot_be_called_fails_before_the_headers_are_sent() {
+    let limits = Limits { concurrency: 1, queue: 0, ..Limits::default() };
+    let config = json!({ "response": { "mode": "lines" } });
+    let plugin = bodies(config).limits(limits).load(engine()).await.unwrap();
+    let mut first = open([plugin.clone()]);
+    passed(first.on_request(streamed_request([])).await);
+    let flows = first.on_response(streamed_response(["a\n", "b\n"])).await;
+    let mut second = open([plugin]);
+    let answer = answered(second.on_request(streamed_request([])).await);
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(text(flows.into_body()).await, "a\nb\n");
+}
+
+#[tokio::test]
+async fn a_small_body_in_a_long_encoding_fits() {
+    let packed = zstd::encode_all(&b"ab"[..], 3).unwrap();
+    assert!(packed.len() > 10);
+    let plugin = on_request(json!({ "mode": "buffer", "bytes": 10, "act": "upper", "decode": true })).await;
+    let mut exchange = open([plugin]);
+    let mut request = Request::post("/").body(Body::from(packed)).unwrap();
+    request.headers_mut().insert(header::CONTENT_ENCODING, "zstd".parse().unwrap());
+    assert_eq!(text(passed(exchange.on_request(request).await).into_body()).await, "AB");
+}
+
+#[tokio::test]
+async fn single_bytes_are_held_as_a_whole() {
+    let plugin = on_request(json!({ "mode": "buffer", "bytes": 100, "act": "upper" })).await;
+    let (body, _) = counted(&["a", "", "b", "c", "d", "e"]);
+    let mut exchange = open([plugin]);
+    let request = passed(exchange.on_request(Request::post("/").body(body).unwrap()).await);
+    assert_eq!(text(request.into_body()).await, "ABCDE");
 }
 
 #[tokio::test]

@@ -76,7 +76,8 @@ async fn refuses_what_it_does_not_know() {
 #[tokio::test]
 async fn sends_the_rest_to_the_default() {
     let models = json!([{ "model": "gpt-*", "service": "openai" }]);
-    for (config, service) in [(json!({ "models": models, "default": "rest" }), Some("rest")), (json!({ "models": models }), None)]
+    for (config, service) in
+        [(json!({ "models": models, "default": "rest" }), Some("rest")), (json!({ "models": models }), None)]
     {
         for body in [r#"{"model":"llama"}"#, "no json"] {
             let passed = route(config.clone(), asks(body)).await;
@@ -106,6 +107,10 @@ async fn fails_closed_without_the_grant() {
     let chain = router(example_config(MODEL_ROUTER), Names::None).await;
     let passed = exchange(&chain, facts("router-2"), asks(r#"{"model":"gpt-4o"}"#), answer(200, &[])).await;
     assert_closed(&passed);
+    let mut exchange = chain.exchange(facts("router-3"));
+    exchange.on_request(asks(r#"{"model":"gpt-4o"}"#)).await;
+    let failure = &exchange.failures()[0];
+    assert!(failure.message.ends_with(": `grants.upstreams` does not name it"), "{failure}");
 }
 
 #[tokio::test]

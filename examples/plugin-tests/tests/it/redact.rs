@@ -63,10 +63,7 @@ async fn all_but_secrets_stays_as_it_was() {
     let line = "\t{ \"z\" : 1.10, \"a\":12345678901234567890123,\"password\" :\"x\" , \"e\":\"\\u00e9/\\/\" }  \r\n";
     assert_eq!(by_key(line).await, line.replace("\"x\"", "\"*\""));
     let untouched = "{ \"b\":1, \"a\":1.0 }\r\n\n  \n[]\nlast";
-    assert_eq!(
-        masked(json!({ "keys": ["password"], "not_json": "pass" }), untouched).await,
-        untouched
-    );
+    assert_eq!(masked(json!({ "keys": ["password"], "not_json": "pass" }), untouched).await, untouched);
 }
 
 #[tokio::test]

@@ -1,12 +1,10 @@
 //! Sets, appends and removes headers of requests and responses.
 
-mod header;
 mod template;
 
-use header::Name;
 use serde::Deserialize;
 use template::Template;
-use wasm_host_guest::{Action, Config, OnRequest, OnResponse, Plugin, Request, Response, Result, export};
+use wasm_host_guest::{Action, Config, HeaderName, OnRequest, OnResponse, Plugin, Request, Response, Result, export};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,9 +18,9 @@ struct HeaderInjection {
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 enum Edit {
-    Set { header: Name, value: Template },
-    Append { header: Name, value: Template },
-    Remove { header: Name },
+    Set { header: HeaderName, value: Template },
+    Append { header: HeaderName, value: Template },
+    Remove { header: HeaderName },
 }
 
 impl Plugin for HeaderInjection {

@@ -1,7 +1,5 @@
 use serde::Deserialize;
-use wasm_host_guest::exchange;
-
-use crate::header;
+use wasm_host_guest::{Error, HeaderValue, exchange};
 
 /// A header value with placeholders, for example `for ${client_address}`.
 #[derive(Deserialize)]
@@ -28,15 +26,16 @@ impl Template {
 }
 
 impl TryFrom<String> for Template {
-    type Error = String;
+    type Error = Error;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        header::check_value(&text)?;
+    fn try_from(text: String) -> Result<Self, Error> {
+        HeaderValue::try_from(text.clone())?;
         let mut parts = Vec::new();
         let mut rest = text.as_str();
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) =
-                after.split_once('}').ok_or_else(|| format!("`{text}` has a `${{` without a closing `}}`"))?;
+            let (name, after) = after
+                .split_once('}')
+                .ok_or_else(|| Error::new(format!("`{text}` has a `${{` without a closing `}}`")))?;
             parts.push(Part::Text(before.to_owned()));
             parts.push(Part::Fact(fact(name)?));
             rest = after;
@@ -46,14 +45,14 @@ impl TryFrom<String> for Template {
     }
 }
 
-fn fact(name: &str) -> Result<fn() -> Option<String>, String> {
+fn fact(name: &str) -> Result<fn() -> Option<String>, Error> {
     match name {
         "id" => Ok(|| Some(exchange::id())),
         "route" => Ok(exchange::route),
         "service" => Ok(exchange::service),
         "client_address" => Ok(exchange::client_address),
-        _ => Err(format!(
+        _ => Err(Error::new(format!(
             "no placeholder `${{{name}}}`; there are ${{id}}, ${{route}}, ${{service}}, ${{client_address}}"
-        )),
+        ))),
     }
 }

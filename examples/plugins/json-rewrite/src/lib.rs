@@ -118,7 +118,7 @@ impl Side {
         if self.edits.is_empty() && self.not_json == NotJson::Pass {
             return BodyMode::None.into();
         }
-        BodyReading::from(BodyMode::Buffer(self.max_bytes)).decoded()
+        BodyMode::Buffer(self.max_bytes).decoded()
     }
 
     /// How a body of this media type is read. Of one that is to be refused, the first byte: no body is no reason.

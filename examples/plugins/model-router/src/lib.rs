@@ -47,7 +47,7 @@ impl Plugin for ModelRouter {
 
 impl OnRequestBody for ModelRouter {
     fn request_body(&self) -> BodyReading {
-        BodyReading::from(BodyMode::Peek(self.peek)).decoded()
+        BodyMode::Peek(self.peek).decoded()
     }
 
     fn on_request_body(&mut self, _: &Request<'_>, piece: Piece) -> Result<BodyAction> {
@@ -81,7 +81,7 @@ impl ModelRouter {
     fn choose(&self, service: &str) -> Result<BodyAction> {
         match upstream::choose(service) {
             Ok(()) => Ok(BodyAction::Pass),
-            Err(error) => Err(Error::new(format!("cannot send the request to `{service}`: {error:?}"))),
+            Err(error) => Err(Error::new(format!("`{service}`: {}", Error::from(error)))),
         }
     }
 }

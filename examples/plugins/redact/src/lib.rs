@@ -86,7 +86,7 @@ enum Masked {
 impl Settings {
     fn reading(&self, direction: Direction) -> BodyReading {
         let mode = if self.directions.contains(&direction) { BodyMode::Stream(Framing::Lines) } else { BodyMode::None };
-        BodyReading::from(mode).decoded()
+        mode.decoded()
     }
 
     fn masked(&self, line: &[u8]) -> Masked {

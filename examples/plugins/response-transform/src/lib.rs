@@ -1,14 +1,12 @@
 //! Changes the status and the headers of responses, by rules.
 
-mod header;
 mod status;
 
 use std::collections::BTreeMap;
 
-use header::{Name, Value};
 use serde::Deserialize;
 use status::{Status, Statuses};
-use wasm_host_guest::{Action, Config, OnResponse, Plugin, Response, Result, export};
+use wasm_host_guest::{Action, Config, HeaderName, HeaderValue, OnResponse, Plugin, Response, Result, export};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,11 +21,11 @@ struct Rule {
     status: Option<Statuses>,
     set_status: Option<Status>,
     #[serde(default)]
-    rename: BTreeMap<Name, Name>,
+    rename: BTreeMap<HeaderName, HeaderName>,
     #[serde(default)]
-    remove: Vec<Name>,
+    remove: Vec<HeaderName>,
     #[serde(default)]
-    set: BTreeMap<Name, Value>,
+    set: BTreeMap<HeaderName, HeaderValue>,
 }
 
 impl Plugin for ResponseTransform {
@@ -57,7 +55,7 @@ impl Rule {
             response.remove_header(name.as_str())?;
         }
         for (name, value) in &self.set {
-            response.set_header(name.as_str(), value.as_str())?;
+            response.set_header(name.as_str(), value)?;
         }
         if let Some(Status(status)) = self.set_status {
             response.set_status(status)?;
@@ -67,7 +65,7 @@ impl Rule {
 }
 
 /// Gives a header another name, with all its values in order. What had that name before is replaced.
-fn rename(response: &Response<'_>, from: &Name, to: &Name) -> Result<()> {
+fn rename(response: &Response<'_>, from: &HeaderName, to: &HeaderName) -> Result<()> {
     let values = response.header_values(from.as_str());
     if values.is_empty() || from == to {
         return Ok(());

@@ -59,7 +59,7 @@ impl OnResponse for TokenMeter {
 
 impl OnResponseStream for TokenMeter {
     fn response_body(&self) -> BodyReading {
-        BodyReading::from(BodyMode::Stream(Framing::Sse)).decoded()
+        BodyMode::Stream(Framing::Sse).decoded()
     }
 
     fn on_response_stream(&mut self, body: BodyStream) -> impl Future<Output = Result<()>> + 'static {
@@ -111,17 +111,17 @@ impl Meter {
 
     fn record(self) {
         let service = exchange::service().unwrap_or_default();
-        let count = |name, kind: Option<&str>, by: Option<u64>| {
-            let labels = [Some(("service", service.as_str())), kind.map(|kind| ("kind", kind))];
-            let labels: Vec<_> = labels.into_iter().flatten().collect();
-            // What the operator did not grant, the host has logged.
-            let _ = metrics::count(name, &labels, by.unwrap_or_default());
-        };
-        count("streams_total", None, Some(1));
-        count("events_total", None, Some(self.events));
-        count("tokens_total", Some("input"), self.usage.input);
-        count("tokens_total", Some("output"), self.usage.output);
+        let service = ("service", service.as_str());
+        count("streams_total", &[service], 1);
+        count("events_total", &[service], self.events);
+        count("tokens_total", &[service, ("kind", "input")], self.usage.input.unwrap_or_default());
+        count("tokens_total", &[service, ("kind", "output")], self.usage.output.unwrap_or_default());
     }
+}
+
+/// What the operator did not grant, the host logs.
+fn count(name: &str, labels: &[(&str, &str)], by: u64) {
+    let _ = metrics::count(name, labels, by);
 }
 
 fn yes() -> bool {

@@ -73,7 +73,6 @@ async fn an_upstream_may_answer_before_the_request_has_ended() {
         assert_eq!((answer.status.as_u16(), answer.text()), (200, "FIRST\n"), "{wire:?}");
         drop(sender);
         released(&gateway).await;
-        assert_eq!(metric(&gateway, "refgateway_upstream_errors_total{route=\"all\",service=\"early\"").await, None);
     }
 }
 

@@ -38,6 +38,23 @@ async fn a_broken_chunked_response_has_no_last_chunk() {
 }
 
 #[tokio::test]
+async fn a_broken_response_is_logged_as_incomplete() {
+    let upstream = Upstream::saying("good\nbad\nrest\n").await;
+    for (mode, complete) in [("lines", false), ("none", true)] {
+        let text = Plugged::to(upstream.address)
+            .reading(&format!("{{ response: {{ mode: {mode}, act: trap-on-bad }} }}"), "")
+            .text();
+        let listener = "listeners: [{ address: '127.0.0.1:0' }]\nadmin: { enabled: false }\nworkers: 1";
+        let (_directory, config) = file("gateway.yaml", &format!("{listener}\n{text}"));
+        let mut gateway = Running::start(&["run", "--config", &config]);
+        let address = gateway.address().parse().unwrap();
+        raw(address, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+        let line = gateway.line("\"access\"");
+        assert_eq!((&line["status"], &line["complete"]), (&200.into(), &complete.into()), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn with_open_the_rest_passes() {
     let upstream = Upstream::saying("good\nbad\nrest\n").await;
     for wire in WIRES {
@@ -73,6 +90,7 @@ async fn a_request_that_a_plugin_cuts_is_not_the_upstream_s_failure() {
                 .service("health: { max_failures: 1, cooldown: 1h }, protocol: PROTOCOL")
                 .reading(&config, &format!("on_failure: {{ default: {policy} }}"))
                 .text()
+                .replace("name: all", "name: cutting")
                 .replace("PROTOCOL", if wire.is_h2_upstream { "h2c" } else { "http1" });
             let gateway = Gateway::start(&gateway);
             let (sender, fed) = channel();
@@ -81,11 +99,11 @@ async fn a_request_that_a_plugin_cuts_is_not_the_upstream_s_failure() {
             drop(sender);
             let answer = send(&wire.client(), post_to(&gateway, fed)).await;
             assert_eq!((answer.status.as_u16(), answer.text()), (status, text), "{wire:?} {act} {policy}");
-            let routes = get(&format!("http://{}/api/routes", gateway.admin())).await;
-            assert!(!routes.text().contains("\"healthy\":false"), "{}", routes.text());
             for service in &gateway.handle.gateway().services {
                 assert!(service.upstreams[0].health.is_in(), "{wire:?} {act} {policy}");
             }
+            let errors = metric(&gateway, "refgateway_upstream_errors_total{route=\"cutting\"").await;
+            assert_eq!(errors, None, "{wire:?} {act} {policy}");
             released(&gateway).await;
         }
     }

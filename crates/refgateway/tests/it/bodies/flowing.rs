@@ -55,14 +55,14 @@ async fn no_timeout_cuts_what_flows() {
         let gateway = Gateway::start(&format!("{text}\ntimeouts: {{ request: 300ms, idle: 300ms, headers: 300ms }}"));
         let (sender, fed) = channel();
         let feeding = async move {
-            for _ in 0..20 {
+            for _ in 0..12 {
                 sender.send(data("x\n")).unwrap();
                 tokio::time::sleep(tick).await;
             }
         };
         let client = wire.client();
         let (answer, ()) = tokio::join!(send(&client, post_to(&gateway, fed)), feeding);
-        assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 40), "{wire:?}");
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 24), "{wire:?}");
     }
     for wire in WIRES {
         let (sender, upstream) = fed_upstream().await;
@@ -72,10 +72,32 @@ async fn no_timeout_cuts_what_flows() {
         let request = Request::get(gateway.url("/")).body(body::empty()).unwrap();
         let mut body = wire.client().request(request).await.unwrap().into_body();
         assert_eq!(next_text(&mut body).await, "X\n");
-        tokio::time::sleep(tick * 12).await;
+        tokio::time::sleep(tick * 10).await;
         sender.send(data("y\n")).unwrap();
         assert_eq!(next_text(&mut body).await, "Y\n", "{wire:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_lets_a_plugin_wait_is_given_up() {
+    let upstream = mirror().await;
+    for wire in WIRES {
+        for mode in ["peek", "buffer"] {
+            let config = format!("{{ request: {{ mode: {mode}, bytes: 100 }} }}");
+            let gateway = wire.gateway(&upstream, &config, "limits: { body_wait: 50ms }");
+            let (sender, fed) = channel();
+            sender.send(data("some")).unwrap();
+            let answer = send(&wire.client(), post_to(&gateway, fed)).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.text()),
+                (408, r#"{"error":"the request body did not arrive in time"}"#),
+                "{wire:?} {mode}"
+            );
+            drop(sender);
+            released(&gateway).await;
+        }
+    }
+    assert_eq!(upstream.requests(), 0);
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ async fn a_response_without_content_stays_without() {
         let status: u16 = request.uri().path().trim_start_matches('/').parse().unwrap();
         let response = Response::builder().status(status);
         let response = if status == 204 { response } else { response.header("content-length", 8) };
-        response.body(body::empty()).unwrap()
+        // Over HTTP/2 its end comes behind the headers.
+        response.body(channel().1).unwrap()
     })
     .await;
     for wire in WIRES {
@@ -41,10 +42,9 @@ async fn a_response_without_content_stays_without() {
 
 #[tokio::test]
 async fn a_head_keeps_its_length_where_the_plugin_cannot_change_it() {
-    let upstream = Upstream::start(|_| async {
-        Response::builder().header("content-length", 8).body(body::empty()).unwrap()
-    })
-    .await;
+    let upstream =
+        Upstream::start(|_| async { Response::builder().header("content-length", 8).body(body::empty()).unwrap() })
+            .await;
     for wire in WIRES {
         let gateway = wire.gateway(&upstream, "{ response: { mode: peek, bytes: 4 } }", "");
         let request = Request::head(gateway.url("/")).body(body::empty()).unwrap();
@@ -62,7 +62,7 @@ async fn an_answer_to_head_has_no_content_whoever_makes_it() {
         .start();
     let nothing = Gateway::start("routes: []");
     for client in [client(), h2_client()] {
-        for (url, status, length) in [(gateway.url("/"), 403, "6"), (nothing.url("/"), 404, "42")] {
+        for (url, status, length) in [(gateway.url("/"), 403, "6"), (nothing.url("/"), 404, "41")] {
             let answer = send(&client, Request::head(url).body(body::empty()).unwrap()).await;
             assert_eq!((answer.status.as_u16(), answer.text()), (status, ""));
             assert_eq!(answer.header("content-length"), Some(length));

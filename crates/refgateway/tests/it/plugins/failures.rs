@@ -6,7 +6,7 @@ use crate::support::*;
 
 async fn misbehaving(more: &str) -> (Upstream, Gateway) {
     let upstream = Upstream::echo().await;
-    let more = format!("limits: {{ cpu: 200ms, wall: 400ms, memory: 4MiB, hostcalls: 100 }}, {more}");
+    let more = format!("limits: {{ cpu: 200ms, wall: 2s, memory: 4MiB, hostcalls: 100 }}, {more}");
     let gateway = Plugged::to(upstream.address).through("bad", NATIVE_MISBEHAVE, &more).start();
     (upstream, gateway)
 }

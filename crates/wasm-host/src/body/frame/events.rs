@@ -1,6 +1,7 @@
 use std::{iter, mem};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::{memchr, memchr2};
 
 use super::{FindEnd, Piece, PieceEnd, PieceKind, PieceTooLong, Unframed};
 
@@ -51,7 +52,7 @@ impl Event {
                 b"data" => match &mut data {
                     Some(data) => {
                         data.push('\n');
-                        data.push_str(&String::from_utf8_lossy(value));
+                        data.push_str(&text(value));
                     }
                     None => data = Some(text(value)),
                 },
@@ -80,14 +81,14 @@ fn one_line(value: &str) -> Vec<u8> {
 
 /// The name and the value of a line. A comment is a field without a name; a line without a colon is all name.
 fn split_field(line: &[u8]) -> (&[u8], &[u8]) {
-    let mut parts = line.splitn(2, |byte| *byte == b':');
-    let name = parts.next().unwrap_or_default();
-    let value = parts.next().unwrap_or_default();
+    let colon = memchr(b':', line).unwrap_or(line.len());
+    let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+    let value = value.get(1..).unwrap_or_default();
     (name, value.strip_prefix(b" ").unwrap_or(value))
 }
 
 fn text(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).into_owned()
+    str::from_utf8(value).map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
 }
 
 fn milliseconds(value: &[u8]) -> Option<u64> {
@@ -101,7 +102,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     iter::from_fn(move || {
         let bytes = rest.take()?;
-        let end = bytes.iter().position(|byte| is_line_end(*byte)).unwrap_or(bytes.len());
+        let end = memchr2(b'\n', b'\r', bytes).unwrap_or(bytes.len());
         let (line, after) = bytes.split_at_checked(end)?;
         rest = after.strip_prefix(b"\r\n").or_else(|| after.get(1..));
         Some(line)
@@ -170,8 +171,13 @@ impl FindEnd for BlankLine {
     /// feed is part of it when it is there, and otherwise looks like a blank line, a piece of its own. It does not count,
     /// so that the limit is the same for both.
     fn find_end(&mut self, bytes: &[u8]) -> Option<PieceEnd> {
-        for (index, byte) in bytes.iter().enumerate() {
-            let at = index + 1;
+        let mut at = 0;
+        loop {
+            if matches!(self, Self::InLine | Self::Comment) {
+                at += memchr2(b'\n', b'\r', bytes.get(at..)?)?;
+            }
+            let byte = bytes.get(at)?;
+            at += 1;
             *self = match (*self, byte) {
                 (Self::Start | Self::BlockStart | Self::Comment | Self::LineStart, b'\n') => {
                     *self = Self::BlockStart;
@@ -191,6 +197,5 @@ impl FindEnd for BlankLine {
                 _ => Self::InLine,
             };
         }
-        None
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct LineFeed;
 
 impl FindEnd for LineFeed {
     fn find_end(&mut self, bytes: &[u8]) -> Option<PieceEnd> {
-        let at = bytes.iter().position(|byte| *byte == b'\n')? + 1;
+        let at = memchr::memchr(b'\n', bytes)? + 1;
         Some(PieceEnd { at, counted: at })
     }
 }
