@@ -186,14 +186,16 @@ pub(crate) fn write_event(event: &SseEvent, out: &mut Vec<u8>) {
     if let Some(name) = &event.event {
         field("event", name);
     }
-    if let Some(id) = &event.id {
+    // Every reader ignores an id with NUL.
+    let id = event.id.as_ref().filter(|id| !id.contains('\0'));
+    if let Some(id) = id {
         field("id", id);
     }
     if let Some(retry) = event.retry {
         field("retry", &retry.to_string());
     }
     // Without data a reader notes the id and the time, and fires nothing.
-    if event.data.is_empty() && event.event.is_none() && (event.id.is_some() || event.retry.is_some()) {
+    if event.data.is_empty() && event.event.is_none() && (id.is_some() || event.retry.is_some()) {
         out.push(b'\n');
         return;
     }

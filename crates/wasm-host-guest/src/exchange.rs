@@ -12,7 +12,7 @@ pub fn route() -> Option<String> {
     exchange::route()
 }
 
-/// The name of the service the route leads to.
+/// The name of the service the request goes to: the one a plugin chose, or else that of the route.
 pub fn service() -> Option<String> {
     exchange::service()
 }

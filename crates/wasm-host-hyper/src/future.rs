@@ -14,7 +14,7 @@ use wasm_host::{
     UpstreamFailureKind,
 };
 
-use crate::{ChosenService, Decisions, PluginBody, completion::Completion, layer::Handlers};
+use crate::{ChosenService, PluginBody, completion::Completion, layer::Handlers};
 
 /// The future of a [`PluginService`](crate::PluginService).
 pub struct ResponseFuture<E>(Pin<Box<dyn Future<Output = Result<Response<PluginBody>, E>> + Send>>);
@@ -50,10 +50,7 @@ impl<E> ResponseFuture<E> {
                 }
             };
             let (mut parts, body) = exchange.on_response(response).await.into_parts();
-            let decisions = exchange.decisions();
-            if !decisions.is_empty() {
-                parts.extensions.insert(Decisions(decisions.into()));
-            }
+            parts.extensions.insert(exchange.decision_log());
             let body = PluginBody::new(body, completion.responded(parts.status));
             Ok(Response::from_parts(parts, body))
         }))

@@ -26,7 +26,7 @@
 //!   client: see [`PluginLayer::errors_as`]. Otherwise it is passed on.
 //! - **Upgrades** pass through: the extensions of request and response are kept, so that a connection is handed over
 //!   after the request phase as without plugins.
-//! - **Decisions.** What each plugin did is in the response's extensions as [`Decisions`].
+//! - **Decisions.** What each plugin did is in the response's extensions as a [`DecisionLog`](wasm_host::DecisionLog).
 //! - **Cancel.** Dropping the future discards the instance of the call under way; plugins with a complete phase then see
 //!   that the client left. Dropping the body ends the exchange.
 
@@ -39,4 +39,4 @@ mod service;
 pub use body::PluginBody;
 pub use future::ResponseFuture;
 pub use layer::{BrokenRequests, ErrorMap, PluginLayer};
-pub use service::{ChosenService, Decisions, PluginService};
+pub use service::{ChosenService, PluginService};

@@ -7,17 +7,13 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
-use wasm_host::{Body, BodyError, Decision, PluginChain};
+use wasm_host::{Body, BodyError, PluginChain};
 
 use crate::{PluginBody, ResponseFuture, layer::Handlers};
 
 /// The service that a plugin chose for the request, in the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenService(pub Arc<str>);
-
-/// What each plugin did, in the response's extensions.
-#[derive(Clone, Debug)]
-pub struct Decisions(pub Arc<[Decision]>);
 
 /// A service with a plugin chain around it. Made by [`PluginLayer`](crate::PluginLayer).
 pub struct PluginService<S, E> {

@@ -20,6 +20,7 @@ use self::{
     read::{Direction, Read, Reader},
 };
 pub use self::{
+    ledger::DecisionLog,
     read::{BodyLate, CutByPlugin},
     types::{Decision, ErrorOutcome, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind},
 };
@@ -280,6 +281,11 @@ impl Exchange {
     /// What each plugin did so far, in the order it was done. The pieces of one body are one decision.
     pub fn decisions(&self) -> Vec<Decision> {
         self.shared.ledger.decisions()
+    }
+
+    /// The same, for a log that is written when the bodies have ended.
+    pub fn decision_log(&self) -> DecisionLog {
+        DecisionLog::new(&self.shared.ledger)
     }
 
     /// The failures of plugins so far, in the order they happened.

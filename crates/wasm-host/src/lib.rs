@@ -61,7 +61,7 @@ pub use compile::Digest;
 pub use engine::{PluginEngine, PluginEngineBuilder};
 pub use error::{Error, Result};
 pub use exchange::{
-    BodyLate, CutByPlugin, Decision, ErrorOutcome, Exchange, RequestOutcome, Summary, UpstreamFailure,
+    BodyLate, CutByPlugin, Decision, DecisionLog, ErrorOutcome, Exchange, RequestOutcome, Summary, UpstreamFailure,
     UpstreamFailureKind,
 };
 pub use inspect::Inspection;

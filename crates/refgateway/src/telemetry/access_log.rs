@@ -11,8 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use wasm_host::Decision;
-use wasm_host_hyper::Decisions;
+use wasm_host::{Decision, DecisionLog};
 
 use super::metrics;
 use crate::{
@@ -38,7 +37,7 @@ pub(crate) struct AccessRecord {
     status: Option<StatusCode>,
     bytes: u64,
     is_complete: bool,
-    decisions: Option<Decisions>,
+    decisions: Option<DecisionLog>,
 }
 
 impl AccessRecord {
@@ -94,17 +93,17 @@ impl AccessRecord {
             duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
             route = exchange.map(|exchange| exchange.route.name.as_str()),
             upstream = exchange.and_then(Exchange::upstream).as_ref().map(Authority::as_str),
-            plugins = self.decisions.as_ref().map(summary),
+            plugins = self.decisions.as_ref().map(summary).filter(|summary| !summary.is_empty()),
             complete = self.is_complete,
         );
     }
 }
 
 /// What each plugin did: `auth:request=continue log:response=continue`.
-fn summary(Decisions(decisions): &Decisions) -> String {
+fn summary(decisions: &DecisionLog) -> String {
     let word =
         |decision: &Decision| format!("{}:{}={}", decision.plugin, decision.phase.as_str(), decision.outcome.as_str());
-    decisions.iter().map(word).collect::<Vec<_>>().join(" ")
+    decisions.read().iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// What a client that left before the response counts as, as in nginx.

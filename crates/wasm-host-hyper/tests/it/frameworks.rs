@@ -5,7 +5,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use wasm_host::{Body, ExchangeFacts, Outcome};
-use wasm_host_hyper::{Decisions, PluginLayer};
+use wasm_host_hyper::PluginLayer;
 
 use crate::common::{gate, get, serve};
 
@@ -64,8 +64,8 @@ async fn a_chain_decides_in_front_of_a_client() {
     };
     assert_eq!(call("shut").await.unwrap().status(), 403);
     let answer = call("open").await.unwrap();
-    let decisions = answer.extensions().get::<Decisions>().unwrap().clone();
-    assert_eq!((&*decisions.0[0].plugin, decisions.0[0].outcome), ("gate", Outcome::Continue));
+    let decisions = answer.extensions().get::<wasm_host::DecisionLog>().unwrap().read();
+    assert_eq!((&*decisions[0].plugin, decisions[0].outcome), ("gate", Outcome::Continue));
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "from afar");
 }
 

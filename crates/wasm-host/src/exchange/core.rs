@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) chain: PluginChain,
     pub(crate) facts: Arc<ExchangeFacts>,
     core: tokio::sync::Mutex<Core>,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<Ledger>,
     /// No phase comes any more but the bodies that are under way.
     finished: AtomicBool,
 }
@@ -115,7 +115,7 @@ impl Shared {
             reached: 0,
             cut: None,
         };
-        let ledger = Ledger::new(chain.plugins().len());
+        let ledger = Arc::new(Ledger::new(chain.plugins().len()));
         Self { chain, facts, core: tokio::sync::Mutex::new(core), ledger, finished: AtomicBool::new(false) }
     }
 

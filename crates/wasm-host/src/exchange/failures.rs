@@ -74,6 +74,7 @@ impl Exchange {
             Some(ErrorAction::Retry(service)) => {
                 let named = |name: String| self.shared.facts.services.iter().find(|known| ***known == *name).cloned();
                 self.chosen = service.and_then(named).or_else(|| self.chosen.take());
+                self.shared.core().await.state(&self.shared).upstream.clone_from(&self.chosen);
                 self.retries.next().map_or(ErrorOutcome::Unanswered, ErrorOutcome::Retry)
             }
             Some(ErrorAction::Continue) | None => ErrorOutcome::Unanswered,

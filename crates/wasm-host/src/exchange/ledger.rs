@@ -1,6 +1,6 @@
 //! What the plugins of one exchange did: for its caller, for metrics, for the log.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -9,6 +9,28 @@ use crate::{
     ExchangeFacts, Execution, Failure, Outcome, Phase, Plugin,
     message::{Action, BodyAction, ErrorAction},
 };
+
+/// What the plugins of one exchange did, to be read when it is wanted: bodies are still under way when the response's
+/// headers are sent. Cloning is cheap, and holds nothing else of the exchange.
+#[derive(Clone)]
+pub struct DecisionLog(Arc<Ledger>);
+
+impl DecisionLog {
+    pub(crate) fn new(ledger: &Arc<Ledger>) -> Self {
+        Self(Arc::clone(ledger))
+    }
+
+    /// What was done so far, in the order it was done. The pieces of one body are one decision.
+    pub fn read(&self) -> Vec<Decision> {
+        self.0.decisions()
+    }
+}
+
+impl fmt::Debug for DecisionLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DecisionLog").field(&self.read()).finish()
+    }
+}
 
 /// What plugins have done.
 pub(crate) struct Ledger(Mutex<Entries>);

@@ -12,7 +12,7 @@ use crate::{
     Body, BodyError, BodyMode, BodyReading, Failure, FailureClass, Phase, Plugin,
     abi::{BoxFuture, Guest, GuestError, GuestResult, HostStore},
     body::{DecodeError, Decoder, Held, HoldError},
-    message::{BodyAction, BodyPiece, ExchangeState, forget_coding, set_length},
+    message::{BodyAction, BodyPiece, ExchangeState, forget_coding, set_replaced},
 };
 
 /// Which body.
@@ -133,7 +133,7 @@ impl Reader {
             if held.is_decoded() {
                 forget_coding(headers);
             }
-            set_length(headers, bytes);
+            set_replaced(headers, bytes);
         }
         core.over(&self.shared, self.index, self.direction.phase());
         drop(core);

@@ -228,6 +228,12 @@ pub(crate) fn set_status(to: &mut StatusCode, status: u16) -> Result<(), EditErr
 /// What a message loses with its content-encoding.
 pub(crate) fn forget_coding(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_ENCODING);
+    weaken_validators(headers);
+}
+
+/// What was said of the bytes as they were.
+fn weaken_validators(headers: &mut HeaderMap) {
+    ["content-digest", "content-md5", "digest"].into_iter().for_each(|digest| drop(headers.remove(digest)));
     // A strong validator is for the bytes as they were (RFC 9110 8.8.1).
     if let Some(tag) = headers.get_mut(header::ETAG)
         && !tag.as_bytes().starts_with(b"W/")
@@ -237,8 +243,9 @@ pub(crate) fn forget_coding(headers: &mut HeaderMap) {
     }
 }
 
-/// States the length of a whole body, unless trailers follow it.
-pub(crate) fn set_length(headers: &mut HeaderMap, bytes: &[u8]) {
+/// States the length of a replaced body, unless trailers follow it, and no more what was said of the one before.
+pub(crate) fn set_replaced(headers: &mut HeaderMap, bytes: &[u8]) {
+    weaken_validators(headers);
     headers.remove(header::CONTENT_LENGTH);
     if !headers.contains_key(header::TRAILER) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));

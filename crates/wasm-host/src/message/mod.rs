@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 pub use body::{Body, BodyError};
 pub(crate) use edit::{
-    EditBudget, EditError, Headers, Trailers, forget_coding, set_authority, set_length, set_method,
-    set_path_with_query, set_status,
+    EditBudget, EditError, Headers, Trailers, forget_coding, set_authority, set_method, set_path_with_query,
+    set_replaced, set_status,
 };
 #[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use local::LocalResponse;

@@ -103,6 +103,15 @@ async fn the_body_is_asked_for_when_a_plugin_reads_it() {
     assert_eq!(upstream.requests(), 0);
 }
 
+/// Over HTTP/2 nobody is told to go on, and nobody waits to be told.
+#[tokio::test]
+async fn an_http2_body_that_expects_to_be_asked_for_comes() {
+    let upstream = mirror().await;
+    let gateway = Plugged::to(upstream.address).reading("{ request: { mode: peek, bytes: 3 } }", "").start();
+    let request = Request::post(gateway.url("/")).header("expect", "100-continue").body(body::full("hello")).unwrap();
+    assert_eq!(send(&h2_client(), request).await.text(), "hello");
+}
+
 #[tokio::test]
 async fn a_refusal_by_the_headers_asks_for_no_body() {
     let upstream = mirror().await;

@@ -291,7 +291,8 @@ impl exchange::Host for HostState {
     }
 
     fn service(&mut self) -> Result<Option<String>> {
-        Ok(self.exchange()?.facts.service.as_deref().map(str::to_owned))
+        let exchange = self.exchange()?;
+        Ok(exchange.upstream.as_ref().or(exchange.facts.service.as_ref()).map(|service| service.to_string()))
     }
 
     fn client_address(&mut self) -> Result<Option<String>> {
