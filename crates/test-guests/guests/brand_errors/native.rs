@@ -1,9 +1,7 @@
 //! Answers in place of what failed, or has the request sent again.
 
 use serde::Deserialize;
-use wasm_host_guest::{
-    Config, ErrorAction, Failure, Failures, LocalResponse, OnError, Plugin, Result, export,
-};
+use wasm_host_guest::{Config, ErrorAction, Failure, Failures, LocalResponse, OnError, Plugin, Result, export};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -24,7 +22,11 @@ impl Plugin for BrandErrors {
 
 impl OnError for BrandErrors {
     fn failures(&self) -> Failures {
-        if self.all { Failures::UNREACHABLE | Failures::SERVER_ERRORS | Failures::PLUGINS } else { Failures::UNREACHABLE }
+        if self.all {
+            Failures::UNREACHABLE | Failures::SERVER_ERRORS | Failures::PLUGINS
+        } else {
+            Failures::UNREACHABLE
+        }
     }
 
     fn on_error(&mut self, failure: Failure) -> Result<ErrorAction> {

@@ -20,10 +20,7 @@ impl OnComplete for NoteCompletion {
             summary.finished
         ));
         for decision in summary.decisions {
-            log::info(&format!(
-                "{}:{}={} x{}",
-                decision.plugin, decision.phase, decision.outcome, decision.calls
-            ));
+            log::info(&format!("{}:{}={} x{}", decision.plugin, decision.phase, decision.outcome, decision.calls));
         }
     }
 }
