@@ -137,9 +137,9 @@ impl<P: Slot + OnError> error_phase::Guest for Adapter<P> {
         P::with(|plugin| plugin.as_mut().map(|plugin| plugin.failures())).unwrap_or(Failures::empty())
     }
 
-    fn on_error(failure: Failure) -> Result<error_phase::ErrorAction, String> {
+    fn on_error(request: &types::Request, failure: Failure) -> Result<error_phase::ErrorAction, String> {
         call::<P, _>(|plugin| {
-            plugin.on_error(failure).map(|action| match action {
+            plugin.on_error(&Request(request), failure).map(|action| match action {
                 ErrorAction::Continue => error_phase::ErrorAction::Continue,
                 ErrorAction::Respond(response) => error_phase::ErrorAction::Respond(response.0),
                 ErrorAction::Retry(service) => error_phase::ErrorAction::Retry(service),

@@ -75,8 +75,8 @@ pub trait OnError: Plugin {
         Failures::UNREACHABLE
     }
 
-    /// May answer in the host's place.
-    fn on_error(&mut self, failure: Failure) -> Result<ErrorAction>;
+    /// May answer in the host's place, or have the request sent again: with the edits that are made here.
+    fn on_error(&mut self, request: &Request<'_>, failure: Failure) -> Result<ErrorAction>;
 }
 
 /// The complete phase: the exchange is over.

@@ -114,21 +114,20 @@ impl Exchange {
         RequestOutcome::Continue(self.release_request(core.state(&shared), body, flows))
     }
 
-    /// The request that goes to the upstream. Plugins that see its body flow can still read its headers, and the one of
-    /// an exchange whose plugins may retry can be sent again.
+    /// The request that goes to the upstream. Plugins that see its body flow, or its failure, can still read its
+    /// headers.
     fn release_request(&mut self, state: &mut ExchangeState, body: Body, flows: bool) -> Request<Body> {
         self.chosen.clone_from(&state.upstream);
         let phases = self.shared.chain.phases();
-        let parts = if flows {
+        let parts = if flows || phases.error {
             state.request.clone()
         } else {
             std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
         };
-        let request = Request::from_parts(parts, body);
         if phases.error {
-            self.retries.keep(&request);
+            self.retries.sent(&body);
         }
-        request
+        Request::from_parts(parts, body)
     }
 
     /// The service that a plugin chose for the request, if one did.

@@ -1,7 +1,9 @@
 //! Answers in place of what failed, or has the request sent again.
 
 use serde::Deserialize;
-use wasm_host_guest::{Config, ErrorAction, Failure, Failures, LocalResponse, OnError, Plugin, Result, export};
+use wasm_host_guest::{
+    Config, ErrorAction, Failure, Failures, LocalResponse, OnError, Plugin, Request, Result, export,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -29,13 +31,14 @@ impl OnError for BrandErrors {
         }
     }
 
-    fn on_error(&mut self, failure: Failure) -> Result<ErrorAction> {
+    fn on_error(&mut self, request: &Request<'_>, failure: Failure) -> Result<ErrorAction> {
         if self.retry.is_some() && (failure.retryable || self.insist) {
+            request.set_header("x-attempt", failure.attempts.to_string())?;
             return Ok(ErrorAction::Retry(self.retry.clone().filter(|service| !service.is_empty())));
         }
         let whose = failure.plugin.or(failure.service).unwrap_or_default();
         let page = format!("sorry: {whose} ({}, {})", failure.kind, failure.status);
-        Ok(LocalResponse::new(502)?.body(page)?.into())
+        Ok(LocalResponse::new(502)?.header("x-failed-path", request.path())?.body(page)?.into())
     }
 }
 

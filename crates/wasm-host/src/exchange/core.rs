@@ -181,7 +181,7 @@ impl Core {
         place.bypassed = !matches!(consequence, Consequence::Retry | Consequence::Ignore);
         match consequence {
             Consequence::Close(response) => return Some(Ran::Closed(response, failure)),
-            Consequence::Ignore => {}
+            Consequence::Ignore => self.state(shared).roll_back(),
             Consequence::Retry => {
                 self.state(shared).roll_back();
                 return None;
@@ -224,7 +224,7 @@ impl Core {
         C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
     {
         let PhaseCall { phase, headers_open } = how;
-        let undo_wanted = headers_open && plugin.policy().may_keep_the_message();
+        let undo_wanted = headers_open && (phase == Phase::Error || plugin.policy().may_keep_the_message());
         let state = self.state(shared);
         state.begin_call(phase, plugin.limits().header_bytes, undo_wanted);
         state.edits.headers_open = headers_open;

@@ -18,37 +18,28 @@ use crate::{
 /// Times that the plugins of one exchange may have its request sent again.
 const RETRIES: u32 = 3;
 
-/// What is needed to send the request again.
+/// What is needed to send the request again, besides its headers.
 #[derive(Default)]
 pub(super) struct Retries {
-    request: Option<Request<Body>>,
-    done: u32,
+    body: Option<Body>,
+    attempts: u32,
 }
 
 impl Retries {
-    /// Keeps the request, if its body is all there.
-    pub(super) fn keep(&mut self, request: &Request<Body>) {
-        self.request = copy(request);
+    /// The request is sent. Keeps its body, if that is all there.
+    pub(super) fn sent(&mut self, body: &Body) {
+        self.attempts = 1;
+        self.body = body.try_clone();
     }
 
-    fn next(&mut self) -> Option<Request<Body>> {
-        let again = copy(self.request.as_ref()?)?;
-        self.done += 1;
-        if self.done == RETRIES {
-            self.request = None;
+    fn next(&mut self) -> Option<Body> {
+        let again = self.body.as_ref()?.try_clone();
+        self.attempts += 1;
+        if self.attempts > RETRIES {
+            self.body = None;
         }
-        Some(again)
+        again
     }
-}
-
-fn copy(request: &Request<Body>) -> Option<Request<Body>> {
-    let mut copy = Request::new(request.body().try_clone()?);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy.extensions_mut().clone_from(request.extensions());
-    Some(copy)
 }
 
 impl Exchange {
@@ -62,7 +53,8 @@ impl Exchange {
             kind: failure.kind.as_str(),
             message: failure.message.clone(),
             status: failure.status,
-            retryable: self.retries.request.is_some(),
+            attempts: self.retries.attempts,
+            retryable: self.retries.body.is_some(),
         };
         let watches = |watched: WatchedFailures| match failure.kind {
             UpstreamFailureKind::Status => watched.server_errors,
@@ -74,8 +66,11 @@ impl Exchange {
             Some(ErrorAction::Retry(service)) => {
                 let named = |name: String| self.shared.facts.services.iter().find(|known| ***known == *name).cloned();
                 self.chosen = service.and_then(named).or_else(|| self.chosen.take());
-                self.shared.core().await.state(&self.shared).upstream.clone_from(&self.chosen);
-                self.retries.next().map_or(ErrorOutcome::Unanswered, ErrorOutcome::Retry)
+                let Some(body) = self.retries.next() else { return ErrorOutcome::Unanswered };
+                let mut core = self.shared.core().await;
+                let state = core.state(&self.shared);
+                state.upstream.clone_from(&self.chosen);
+                ErrorOutcome::Retry(Request::from_parts(state.request.clone(), body))
             }
             Some(ErrorAction::Continue) | None => ErrorOutcome::Unanswered,
         }
@@ -95,6 +90,7 @@ impl Exchange {
             kind: "plugin",
             message: failure.to_string(),
             status,
+            attempts: self.retries.attempts,
             retryable: false,
         };
         match show_failure(&self.shared, index, shown, |watched| watched.plugins).await? {
@@ -115,7 +111,7 @@ impl Exchange {
             message: error.to_string(),
             status,
         };
-        self.retries = Retries::default();
+        self.retries.body = None;
         match self.on_error(&failure).await {
             ErrorOutcome::Respond(response) => response,
             ErrorOutcome::Unanswered | ErrorOutcome::Retry(_) => {

@@ -120,5 +120,6 @@ pub(crate) struct GuestFailure {
     pub(crate) kind: &'static str,
     pub(crate) message: String,
     pub(crate) status: StatusCode,
+    pub(crate) attempts: u32,
     pub(crate) retryable: bool,
 }

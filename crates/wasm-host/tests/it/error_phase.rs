@@ -37,6 +37,7 @@ async fn statuses_and_plugins_are_shown_to_who_asked() {
     let status = failure(UpstreamFailureKind::Status, 503);
     let mut asked = sent(brand(json!({ "all": true })).await).await;
     let ErrorOutcome::Respond(page) = asked.on_error(&status).await else { panic!("no page") };
+    assert_eq!(page.headers()["x-failed-path"], "/path");
     assert_eq!(text(page.into_body()).await, "sorry: shop (status, 503)");
     let plain = brand(json!({})).await;
     assert!(!plain.watched().server_errors && plain.watched().unreachable);
@@ -61,9 +62,11 @@ async fn a_request_is_sent_again_where_the_plugin_says() {
     let retries = plugin(guest::NATIVE_BRAND_ERRORS).config(json!({ "retry": "spare" })).grants(grants);
     let mut exchange = sent(retries.load(engine()).await.unwrap()).await;
     let refused = failure(UpstreamFailureKind::Connect, 502);
-    for _ in 0..3 {
+    for attempt in ["1", "2", "3"] {
         let ErrorOutcome::Retry(again) = exchange.on_error(&refused).await else { panic!("no retry") };
         assert_eq!((again.uri().path(), again.headers()["host"].as_bytes()), ("/path", &b"example.test"[..]));
+        // What the plugin edits when it sees the failure is sent, and seen when that fails as well.
+        assert_eq!(again.headers()["x-attempt"], attempt);
         assert_eq!(text(again.into_body()).await, "request body");
         assert_eq!(exchange.chosen_service().map(|service| &**service), Some("spare"));
     }

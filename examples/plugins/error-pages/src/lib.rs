@@ -6,30 +6,18 @@ mod settings;
 use page::{Facts, Format};
 use settings::{Kind, Settings};
 use wasm_host_guest::{
-    Action, Config, ErrorAction, Failure, Failures, LocalResponse, OnError, OnRequest, Plugin, Request, Result,
-    exchange, export,
+    Config, ErrorAction, Failure, Failures, LocalResponse, OnError, Plugin, Request, Result, exchange, export,
 };
 
 struct ErrorPages {
     settings: Settings,
-    /// What the client of this exchange can show. The error phase has no request to read.
-    format: Format,
-    has_retried: bool,
 }
 
 impl Plugin for ErrorPages {
     fn configure(config: Config) -> Result<Self> {
         let settings: Settings = config.parse()?;
         settings.check()?;
-        Ok(Self { settings, format: Format::Json, has_retried: false })
-    }
-}
-
-impl OnRequest for ErrorPages {
-    fn on_request(&mut self, request: &Request<'_>) -> Result<Action> {
-        self.format = Format::accepted(&request.header_values("accept"));
-        self.has_retried = false;
-        Ok(Action::Continue)
+        Ok(Self { settings })
     }
 }
 
@@ -38,14 +26,13 @@ impl OnError for ErrorPages {
         self.settings.failures.iter().fold(Failures::empty(), |all, failure| all | failure.flag())
     }
 
-    fn on_error(&mut self, failure: Failure) -> Result<ErrorAction> {
+    fn on_error(&mut self, request: &Request<'_>, failure: Failure) -> Result<ErrorAction> {
         let kind = Kind::of(&failure);
         if let Some(retry) = &self.settings.retry
             && failure.retryable
-            && !self.has_retried
+            && failure.attempts == 1
             && retry.kinds.contains(&kind)
         {
-            self.has_retried = true;
             return Ok(ErrorAction::Retry(Some(retry.service.clone())));
         }
         let Some(page) = self.settings.page(failure.status, kind) else { return Ok(ErrorAction::Continue) };
@@ -56,7 +43,7 @@ impl OnError for ErrorPages {
         if let Some(seconds) = page.retry_after {
             response = response.header("retry-after", seconds.to_string())?;
         }
-        let response = match self.format {
+        let response = match Format::accepted(&request.header_values("accept")) {
             Format::Html => response.header("content-type", "text/html; charset=utf-8")?.body(html.fill(&facts))?,
             Format::Json => response.json(&facts.to_json())?,
         };
@@ -64,4 +51,4 @@ impl OnError for ErrorPages {
     }
 }
 
-export!(ErrorPages: request, error);
+export!(ErrorPages: error);

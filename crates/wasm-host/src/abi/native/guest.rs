@@ -153,9 +153,14 @@ impl Guest for NativeGuest {
                 kind: failure.kind,
                 message: &failure.message,
                 status: failure.status.as_u16(),
+                attempts: failure.attempts,
                 retryable: failure.retryable,
             };
-            match phase.call_on_error(&mut *store, failure).await?.map_err(GuestError::Declared)? {
+            match phase
+                .call_on_error(&mut *store, Resource::new_borrow(0), failure)
+                .await?
+                .map_err(GuestError::Declared)?
+            {
                 WitErrorAction::Continue => Ok(ErrorAction::Continue),
                 WitErrorAction::Respond(response) => {
                     Ok(ErrorAction::Respond(Box::new(store.data_mut().take_local_response(response)?)))
