@@ -365,7 +365,8 @@ impl Core {
     /// A phase of a plugin is over, or does not come.
     pub(crate) fn over(&mut self, shared: &Shared, index: usize, phase: Phase) {
         self.place(index).remaining.clear(phase);
-        self.settle(shared, index);
+        // `finish` settles nothing while a call is under way: who ends last does.
+        if shared.finished.load(Relaxed) { self.settle_all(shared) } else { self.settle(shared, index) }
     }
 
     /// A plugin did not let the request pass: it sees how the exchange ends, and nothing else.

@@ -51,6 +51,8 @@ async fn a_broken_response_is_logged_as_incomplete() {
         raw(address, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
         let line = gateway.line("\"access\"");
         assert_eq!((&line["status"], &line["complete"]), (&200.into(), &complete.into()), "{line}");
+        let decided = line["plugins"].as_str().unwrap_or_default();
+        assert_eq!(decided.contains("response-body=trap"), !complete, "{line}");
     }
 }
 
