@@ -54,11 +54,18 @@ pub(crate) enum HostStop {
     Hostcalls(u32),
     #[error("called the exchange outside of one")]
     NoExchange,
+    #[error(
+        "exports a phase of another type than its ABI has it: {0} (was it built against another version of the WIT?)"
+    )]
+    Misfit(String),
 }
 
 impl HostStop {
     pub(crate) fn class(&self) -> FailureClass {
-        FailureClass::Hostcall
+        match self {
+            Self::Hostcalls(_) | Self::NoExchange => FailureClass::Hostcall,
+            Self::Misfit(_) => FailureClass::InvalidOutput,
+        }
     }
 }
 

@@ -289,6 +289,14 @@ pub(crate) async fn native_missing_imports() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_misfit() {
+    let error = plugin(guest::NATIVE_MISFIT).load(engine()).await.unwrap_err();
+    let Error::Start { failure, .. } = &error else { panic!("{error}") };
+    assert_eq!(failure.class, FailureClass::InvalidOutput);
+    assert!(failure.message.starts_with("exports a phase of another type than its ABI has it"), "{failure}");
+}
+
+#[tokio::test]
 pub(crate) async fn native_wrong_world() {
     let error = plugin(guest::NATIVE_WRONG_WORLD).load(engine()).await.unwrap_err();
     assert_eq!(

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     Decision, Phases, WatchedFailures,
     abi::{BoxFuture, Declared, Guest, GuestError, GuestPre, GuestResult, HostStore},
+    error::one_line,
     exchange::{ExchangeEnd, GuestFailure},
     message::{Action, BodyAction, BodyPiece, ErrorAction},
-    store::HostState,
+    store::{HostState, HostStop},
 };
 
 pub(super) struct NativePre {
@@ -44,7 +45,11 @@ impl GuestPre for NativePre {
     fn instantiate<'a>(&'a self, store: &'a mut HostStore) -> BoxFuture<'a, wasmtime::Result<Box<dyn Guest>>> {
         macro_rules! load {
             ($phase:ident, $store:ident, $instance:ident) => {
-                self.$phase.as_ref().map(|phase| phase.load(&mut *$store, &$instance)).transpose()?
+                self.$phase
+                    .as_ref()
+                    .map(|phase| phase.load(&mut *$store, &$instance))
+                    .transpose()
+                    .map_err(|error| HostStop::Misfit(one_line(&error)))?
             };
         }
         Box::pin(async move {
