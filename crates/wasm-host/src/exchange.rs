@@ -1,3 +1,4 @@
+mod admission;
 mod core;
 mod failures;
 mod ledger;

@@ -16,7 +16,7 @@ use super::ledger::{Decided, Ledger, report};
 use crate::{
     Body, BodyMode, BodyReading, ExchangeFacts, Failure, Outcome, Phase, Phases, Plugin, PluginChain,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
-    breaker::{Admission, Probe},
+    breaker::Probe,
     chain::{Consequence, consequence, tag},
     message::{ExchangeState, forget_coding},
     plugin::Seat,
@@ -53,14 +53,14 @@ pub(crate) struct Cut {
 }
 
 /// What an exchange has of one plugin.
-struct Place {
-    seat: Option<Seat>,
+pub(super) struct Place {
+    pub(super) seat: Option<Seat>,
     /// The plugin failed: it is not called again.
     bypassed: bool,
     /// It has had a call that returned.
     called: bool,
     /// The instance was taken to probe the plugin, and has not been called.
-    probe: Option<Probe>,
+    pub(super) probe: Option<Probe>,
     /// The phases that are still to come.
     remaining: Phases,
 }
@@ -257,44 +257,6 @@ impl Core {
         result.map_err(|failure| Failed { failure, was_called: true })
     }
 
-    /// Takes an instance for a plugin before the headers are sent, while its policy can still answer. None: it is there.
-    pub(crate) async fn seat_ahead<T>(&mut self, shared: &Shared, index: usize, phase: Phase) -> Option<Ran<T>> {
-        let plugin = shared.chain.plugins().get(index)?;
-        if self.place(index).seat.is_some() {
-            return None;
-        }
-        self.state(shared).begin_call(phase, 0, false);
-        let probe = match self.admit(index, plugin) {
-            Ok(probe) => probe,
-            Err(failure) => {
-                shared.ledger.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
-                return self.fail(shared, index, phase, failure, false);
-            }
-        };
-        match plugin.check_out().await {
-            Ok(seat) => {
-                let place = self.place(index);
-                (place.seat, place.probe) = (Some(seat), probe);
-                None
-            }
-            Err(failure) => Some(self.fail_uncalled(shared, index, phase, failure)),
-        }
-    }
-
-    /// Asks the plugin's circuit breaker, for the first call of an exchange.
-    fn admit(&mut self, index: usize, plugin: &Plugin) -> Result<Option<Probe>, Failure> {
-        let place = self.place(index);
-        if place.probe.is_some() {
-            return Ok(place.probe.take());
-        }
-        let Some(breaker) = plugin.breaker().filter(|_| place.seat.is_none()) else { return Ok(None) };
-        match breaker.admit(Instant::now()) {
-            Admission::Allowed => Ok(None),
-            Admission::Probe(probe) => Ok(Some(probe)),
-            Admission::Refused(failure) => Err(failure),
-        }
-    }
-
     /// One call on the exchange's instance of the plugin, which stays with the exchange when it is needed again.
     async fn call_seated<T, C>(
         &mut self,
@@ -408,7 +370,7 @@ impl Core {
     }
 
     #[expect(clippy::indexing_slicing, reason = "there is a place for each plugin of the chain")]
-    fn place(&mut self, index: usize) -> &mut Place {
+    pub(super) fn place(&mut self, index: usize) -> &mut Place {
         &mut self.places[index]
     }
 }
