@@ -167,7 +167,10 @@ impl Exchange {
         core.state(&shared).response = parts;
         for index in (0..core.passed).rev() {
             let how = PhaseCall::headers(Phase::Response);
-            let ran = core.run(&shared, index, how, |guest, store| guest.on_response(store)).await;
+            let ran = match core.take_cut(index) {
+                Some(cut) => Ran::Closed(cut.response, cut.failure),
+                None => core.run(&shared, index, how, |guest, store| guest.on_response(store)).await,
+            };
             let read = match ran {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
                 Ran::Closed(response, failure) => Read::Closed(response, failure),

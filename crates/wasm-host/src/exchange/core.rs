@@ -144,8 +144,13 @@ impl Core {
         C: for<'a> Fn(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
     {
         let Some(plugin) = shared.chain.plugins().get(index) else { return Ran::Skipped };
-        if !plugin.phases().has(how.phase) || self.place(index).bypassed {
+        if !plugin.phases().has(how.phase) {
             return Ran::Skipped;
+        }
+        if self.place(index).bypassed {
+            let is_body = matches!(how.phase, Phase::RequestBody | Phase::ResponseBody);
+            let cut = if is_body { self.take_cut(index) } else { None };
+            return cut.map_or(Ran::Skipped, |cut| Ran::Closed(cut.response, cut.failure));
         }
         let mut retried = false;
         loop {
@@ -162,6 +167,12 @@ impl Core {
                 None => retried = true,
             }
         }
+    }
+
+    /// The failure of a plugin that closed in the middle of one body, and has not been answered for: what it does not see
+    /// any more must not pass as if it had.
+    pub(crate) fn take_cut(&mut self, index: usize) -> Option<Cut> {
+        self.cut.take_if(|cut| cut.index == index)
     }
 
     /// Deals with the failure of a plugin by its policy; none: it is to be called again on a fresh instance.

@@ -133,6 +133,23 @@ async fn a_body_dropped_in_the_middle_of_a_call_takes_nothing_along() {
     assert_eq!(text(response.into_body()).await, "ABC");
 }
 
+/// A plugin that failed closed on one body must not let the other one pass unread.
+#[tokio::test]
+async fn a_plugin_that_closed_on_the_request_does_not_open_for_the_response() {
+    let config = json!({ "request": { "mode": "lines", "act": "trap-on-bad" }, "response": { "mode": "lines", "act": "upper" } });
+    let plugin = bodies(config).load(engine()).await.unwrap();
+    for answers_early in [false, true] {
+        let mut exchange = open([plugin.clone()]);
+        let request = passed(exchange.on_request(streamed_request(["bad\n"])).await).into_body();
+        let early = if answers_early { Some(exchange.on_response(streamed_response(["abc\n"])).await) } else { None };
+        assert!(request.collect().await.is_err());
+        match early {
+            Some(response) => assert!(response.into_body().collect().await.is_err()),
+            None => assert_eq!(exchange.on_response(streamed_response(["abc\n"])).await.status(), 500),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_failed_call_leaves_no_trailers() {
     let config = json!({ "response": { "mode": "buffer", "bytes": 100, "end": "trailer", "act": "trap" } });
