@@ -233,7 +233,9 @@ pub(crate) fn forget_coding(headers: &mut HeaderMap) {
 
 /// What was said of the bytes as they were.
 fn weaken_validators(headers: &mut HeaderMap) {
-    ["content-digest", "content-md5", "digest"].into_iter().for_each(|digest| drop(headers.remove(digest)));
+    ["content-digest", "repr-digest", "content-md5", "digest"]
+        .into_iter()
+        .for_each(|digest| drop(headers.remove(digest)));
     // A strong validator is for the bytes as they were (RFC 9110 8.8.1).
     if let Some(tag) = headers.get_mut(header::ETAG)
         && !tag.as_bytes().starts_with(b"W/")

@@ -13,9 +13,6 @@ use wasm_host_guest::{
     OnResponseBody, Piece, Plugin, Request, Response, Result, export,
 };
 
-/// What a changed body makes untrue (RFC 9530, RFC 3230, RFC 1864).
-const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JsonRewrite {
@@ -66,16 +63,11 @@ impl OnRequestBody for JsonRewrite {
         self.request.reading()
     }
 
-    fn on_request_body(&mut self, request: &Request<'_>, piece: Piece) -> Result<BodyAction> {
+    fn on_request_body(&mut self, _: &Request<'_>, piece: Piece) -> Result<BodyAction> {
         match self.request.rewritten(&piece) {
             Rewritten::Pass => Ok(BodyAction::Pass),
             Rewritten::Refuse => refusal(400, "the body is not JSON"),
-            Rewritten::Body(body) => {
-                for name in DIGESTS {
-                    request.remove_header(name)?;
-                }
-                Ok(BodyAction::replace(body))
-            }
+            Rewritten::Body(body) => Ok(BodyAction::replace(body)),
         }
     }
 }
@@ -92,16 +84,11 @@ impl OnResponseBody for JsonRewrite {
         self.response.reading()
     }
 
-    fn on_response_body(&mut self, response: &Response<'_>, piece: Piece) -> Result<BodyAction> {
+    fn on_response_body(&mut self, _: &Response<'_>, piece: Piece) -> Result<BodyAction> {
         match self.response.rewritten(&piece) {
             Rewritten::Pass => Ok(BodyAction::Pass),
             Rewritten::Refuse => refusal(502, "the answer of the service is not JSON"),
-            Rewritten::Body(body) => {
-                for name in DIGESTS {
-                    response.remove_header(name)?;
-                }
-                Ok(BodyAction::replace(body))
-            }
+            Rewritten::Body(body) => Ok(BodyAction::replace(body)),
         }
     }
 }

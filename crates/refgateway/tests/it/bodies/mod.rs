@@ -18,7 +18,6 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use test_guests::NATIVE_BODIES;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{plugins::plugins, support::*};
 
@@ -62,17 +61,6 @@ impl Plugged {
 /// An upstream that answers with the body of the request.
 async fn mirror() -> Upstream {
     Upstream::start(|request: Request<Incoming>| async { Response::new(body::boxed(request.into_body())) }).await
-}
-
-/// An upstream whose one response the test feeds.
-async fn fed_upstream() -> (UnboundedSender<Frame<Bytes>>, Upstream) {
-    let (sender, fed) = channel();
-    let fed = std::sync::Arc::new(std::sync::Mutex::new(Some(fed)));
-    let upstream = Upstream::start(move |_| {
-        let fed = fed.lock().unwrap().take().unwrap();
-        async move { Response::new(fed) }
-    });
-    (sender, upstream.await)
 }
 
 fn data(text: &'static str) -> Frame<Bytes> {

@@ -10,17 +10,6 @@ use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest};
 
 use crate::{support::*, upgrade::websocket_echo};
 
-/// An upstream whose one response the test feeds.
-async fn fed_upstream() -> (tokio::sync::mpsc::UnboundedSender<Frame<Bytes>>, Upstream) {
-    let (sender, fed) = channel();
-    let fed = std::sync::Arc::new(std::sync::Mutex::new(Some(fed)));
-    let upstream = Upstream::start(move |_| {
-        let fed = fed.lock().unwrap().take().unwrap();
-        async move { Response::new(fed) }
-    });
-    (sender, upstream.await)
-}
-
 #[tokio::test]
 async fn bodies_stream_through_a_chain_and_complete_comes_after_them() {
     let (sender, upstream) = fed_upstream().await;

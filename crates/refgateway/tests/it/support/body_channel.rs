@@ -12,3 +12,14 @@ pub(crate) fn channel() -> (mpsc::UnboundedSender<Frame<Bytes>>, Body) {
     });
     (sender, body::boxed(StreamBody::new(stream)))
 }
+
+/// An upstream whose one response the test feeds.
+pub(crate) async fn fed_upstream() -> (mpsc::UnboundedSender<Frame<Bytes>>, super::Upstream) {
+    let (sender, fed) = channel();
+    let fed = std::sync::Arc::new(std::sync::Mutex::new(Some(fed)));
+    let upstream = super::Upstream::start(move |_| {
+        let fed = fed.lock().unwrap().take().unwrap();
+        async move { http::Response::new(fed) }
+    });
+    (sender, upstream.await)
+}

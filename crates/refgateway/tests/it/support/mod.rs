@@ -8,7 +8,7 @@ mod process;
 mod upstream;
 
 pub(crate) use self::{
-    body_channel::channel,
+    body_channel::{channel, fed_upstream},
     client::{Answer, client, get, h2_client, post, raw, raw_lines, send},
     gateway::Gateway,
     plugins::{Plugged, until},
