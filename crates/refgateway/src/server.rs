@@ -204,6 +204,9 @@ impl Shared {
         if config.plugin_instances != current.config.plugin_instances {
             return Err(Error::NeedsRestart("plugin_instances"));
         }
+        if config.state != current.config.state {
+            return Err(Error::NeedsRestart("state"));
+        }
         if config.compile_cache != current.config.compile_cache {
             return Err(Error::NeedsRestart("compile_cache"));
         }

@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     chain(config, &config.chain, &root.key("chain"), &mut findings);
     plugins(config, &root.key("plugins"), &mut findings);
     limits(config, &root, &mut findings);
+    state(config, &root.key("state"), &mut findings);
     admin(config, &root.key("admin"), &mut findings);
     findings.0
 }
@@ -152,6 +153,12 @@ fn limits(config: &Config, path: &Path, findings: &mut Findings) {
     }
     if config.limits.headers == 0 || config.limits.headers > 1000 {
         findings.add(path.key("limits").key("headers"), "must be 1 to 1000");
+    }
+}
+
+fn state(config: &Config, path: &Path, findings: &mut Findings) {
+    for (key, message) in config.state.missing() {
+        findings.add(path.key(key), message);
     }
 }
 

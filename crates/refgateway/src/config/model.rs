@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Limits, Plugin, Time, Timeouts};
+use super::{Limits, Plugin, State, Time, Timeouts};
 
 /// A whole gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -46,6 +46,9 @@ pub struct Config {
     /// space, and memory as it uses it.
     #[serde(default)]
     pub plugin_instances: Option<NonZeroU32>,
+    /// Where plugins keep what they share.
+    #[serde(default)]
+    pub state: State,
     /// Where compiled plugins are kept between runs; whoever can write there can run code in the gateway.
     #[serde(default)]
     pub compile_cache: Option<PathBuf>,
@@ -241,6 +244,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             workers: None,
             plugin_instances: None,
+            state: State::default(),
             compile_cache: None,
             trust_forwarded: false,
             access_log: true,

@@ -153,6 +153,11 @@ impl HostState {
         self.exchange.as_deref_mut().ok_or(HostStop::NoExchange)
     }
 
+    /// Tells the operator that the plugin asked for what it is not granted, and which key of the config grants it.
+    pub(crate) fn denied(&mut self, capability: &str, key: &str, what: &str) {
+        self.log(LogLevel::Warn, "host", &format!("{capability}: denied {what}: `{key}` does not grant it"));
+    }
+
     /// Logs a message of the guest, within its budget.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
         emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, message);

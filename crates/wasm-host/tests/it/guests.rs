@@ -265,7 +265,7 @@ pub(crate) async fn native_measure() {
     assert_eq!(
         logged.lines(),
         [
-            "test exchange-1 Warn host: `grants.metrics` is not given: `requests_total` is not recorded",
+            "test exchange-1 Warn host: metrics: denied `requests_total`: `grants.metrics` does not grant it",
             "test exchange-1 Info : count: The operator did not grant metrics.",
         ]
     );

@@ -326,7 +326,7 @@ impl upstream::Host for HostState {
             return Ok(Err(UpstreamError::TooLate));
         }
         if !granted {
-            self.log(LogLevel::Warn, "host", &format!("`grants.upstreams` does not name the service `{service}`"));
+            self.denied("routing", "grants.upstreams", &format!("the service `{service}`"));
             return Ok(Err(UpstreamError::Denied));
         }
         let Some(known) = exchange.facts.services.iter().find(|known| ***known == *service) else {

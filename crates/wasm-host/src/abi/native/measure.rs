@@ -3,7 +3,7 @@
 use wasmtime::Result;
 
 use super::bindings::wasm_host::plugin::metrics::{self, MetricError};
-use crate::{LogLevel, MetricValue, capability, store::HostState};
+use crate::{MetricValue, capability, store::HostState};
 
 type Labels = Vec<(String, String)>;
 
@@ -25,7 +25,7 @@ impl HostState {
     fn measure(&mut self, name: &str, labels: Labels, value: MetricValue) -> Result<Result<(), MetricError>> {
         self.count_hostcall()?;
         if !self.plugin.grants.metrics {
-            self.log(LogLevel::Warn, "host", &format!("`grants.metrics` is not given: `{name}` is not recorded"));
+            self.denied("metrics", "grants.metrics", &format!("`{name}`"));
             return Ok(Err(MetricError::Denied));
         }
         Ok(self.plugin.metrics.record(&self.plugin.name, name, labels, value).map_err(|error| match error {
