@@ -47,8 +47,9 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
             Limits { memory: 128 << 20, body_bytes: 32 << 20, cpu: Duration::from_secs(1), ..Limits::default() };
         let plugin = Plugin::builder("bench").file(test_guests::NATIVE_BODIES).config(config).limits(limits);
         PluginChain::new([runtime.block_on(plugin.pool(PoolPolicy::Reuse(Reuse::default())).load(&engine)).unwrap()])
+            .unwrap()
     };
-    let nothing = PluginChain::new([]);
+    let nothing = PluginChain::new([]).unwrap();
     let unread = load(json!({}));
     let chunks = load(json!({ "response": { "mode": "chunks" } }));
     let events = load(json!({ "response": { "mode": "sse" } }));

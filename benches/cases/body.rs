@@ -30,8 +30,8 @@ const FRAME: usize = 16 << 10;
 pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
     let engine = PluginEngine::builder().build().unwrap();
     let filter = Plugin::builder("bench").file(test_guests::NATIVE_FILTER).pool(PoolPolicy::Reuse(Reuse::default()));
-    let filter = PluginChain::new([runtime.block_on(filter.load(&engine)).unwrap()]);
-    let nothing = PluginChain::new([]);
+    let filter = PluginChain::new([runtime.block_on(filter.load(&engine)).unwrap()]).unwrap();
+    let nothing = PluginChain::new([]).unwrap();
     // The same memory in every case: where it lies decides how fast it is copied.
     let body = Bytes::from(vec![b'x'; BODY]);
     let sink = Rc::new(RefCell::new(vec![0; FRAME]));

@@ -39,7 +39,7 @@ pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
 }
 
 fn on_request(name: &'static str, against: Option<&'static str>, plugins: impl IntoIterator<Item = Plugin>) -> Case {
-    let chain = PluginChain::new(plugins);
+    let chain = PluginChain::new(plugins).unwrap();
     let run = async move |iterations| {
         let prepare = async || (ExchangeFacts::default(), message::request());
         let routine = async |(facts, request)| {
@@ -55,7 +55,7 @@ fn on_request(name: &'static str, against: Option<&'static str>, plugins: impl I
 }
 
 fn on_response(name: &'static str, against: Option<&'static str>, plugins: impl IntoIterator<Item = Plugin>) -> Case {
-    let chain = PluginChain::new(plugins);
+    let chain = PluginChain::new(plugins).unwrap();
     let run = async move |iterations| {
         let prepare = async || {
             let mut exchange = chain.exchange(ExchangeFacts::default());

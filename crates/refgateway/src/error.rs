@@ -47,6 +47,14 @@ pub enum Error {
     /// Plugins do not load.
     #[error("{}", lines(.0))]
     Plugins(Vec<PluginError>),
+    /// The plugins of a route do not fit each other.
+    #[error("route `{route}`: {source}")]
+    Chain {
+        /// The route.
+        route: String,
+        /// Why not.
+        source: wasm_host::Error,
+    },
     /// Something that only a restart can change.
     #[error("`{0}` cannot change on reload; restart the gateway")]
     NeedsRestart(&'static str),

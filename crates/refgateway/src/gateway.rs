@@ -96,7 +96,7 @@ impl Gateway {
             .map(|listener| listener.tls.as_ref().map(listener::tls::server_config).transpose())
             .collect::<Result<_, _>>()?;
         let service_names: Arc<[Arc<str>]> = services.iter().map(|service| service.name.as_str().into()).collect();
-        let (router, routes) = build_routes(&config, &services, &service_names, &plugins);
+        let (router, routes) = build_routes(&config, &services, &service_names, &plugins)?;
         Ok(Self {
             router,
             routes,
@@ -163,14 +163,15 @@ fn build_routes(
     services: &[Arc<Service>],
     service_names: &Arc<[Arc<str>]>,
     plugins: &[Arc<LoadedPlugin>],
-) -> (Router, Vec<Arc<Route>>) {
+) -> Result<(Router, Vec<Arc<Route>>), Error> {
     let mut router = Router::builder();
     let mut routes = Vec::new();
     for route in &config.routes {
         let Some(service) = services.iter().find(|service| service.name == route.service) else { continue };
         // Checked with the rest of the config.
         let _ = router.add(&route.matches, routes.len());
-        let chain = chain(config, route, plugins);
+        let chain =
+            chain(config, route, plugins).map_err(|source| Error::Chain { route: route.name.clone(), source })?;
         let facts = ExchangeFacts {
             route: Some(route.name.as_str().into()),
             service: Some(service.name.as_str().into()),
@@ -189,11 +190,15 @@ fn build_routes(
             service: service.clone(),
         }));
     }
-    (router.build(), routes)
+    Ok((router.build(), routes))
 }
 
 /// The enabled plugins of gateway, service and route, each once.
-fn chain(config: &Config, route: &config::Route, plugins: &[Arc<LoadedPlugin>]) -> PluginChain {
+fn chain(
+    config: &Config,
+    route: &config::Route,
+    plugins: &[Arc<LoadedPlugin>],
+) -> Result<PluginChain, wasm_host::Error> {
     let service = config.services.iter().find(|service| service.name == route.service);
     let service = service.map(|service| service.chain.as_slice()).unwrap_or_default();
     let mut names: Vec<&String> = Vec::new();

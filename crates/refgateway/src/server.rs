@@ -207,6 +207,9 @@ impl Shared {
         if config.state != current.config.state {
             return Err(Error::NeedsRestart("state"));
         }
+        if config.repeatable != current.config.repeatable {
+            return Err(Error::NeedsRestart("repeatable"));
+        }
         if config.compile_cache != current.config.compile_cache {
             return Err(Error::NeedsRestart("compile_cache"));
         }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, marker::PhantomData};
 
 use crate::{
     Config, ErrorAction, Failure, Failures, OnComplete, OnError, OnRequest, OnRequestBody, OnRequestStream, OnResponse,
-    OnResponseBody, OnResponseStream, Plugin, Request, Response, Result, Summary,
+    OnResponseBody, OnResponseStream, OnTick, Plugin, Request, Response, Result, Summary,
     bindings::{self, error::exports::wasm_host::plugin::error_phase, imports::wasm_host::plugin::types},
     body::lowered,
     stream::{BodyTask, Trailers},
@@ -145,6 +145,17 @@ impl<P: Slot + OnError> error_phase::Guest for Adapter<P> {
                 ErrorAction::Retry(service) => error_phase::ErrorAction::Retry(service),
             })
         })
+    }
+}
+
+impl<P: Slot + OnTick> bindings::tick::exports::wasm_host::plugin::tick_phase::Guest for Adapter<P> {
+    fn declare_tick() -> u32 {
+        let interval = P::with(|plugin| plugin.as_ref().map(|plugin| plugin.interval())).unwrap_or_default();
+        u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)
+    }
+
+    fn on_tick() -> Result<(), String> {
+        call::<P, _>(|plugin| plugin.on_tick())
     }
 }
 

@@ -42,6 +42,7 @@ macro_rules! phase {
                     "wasm-host:plugin/exchange@0.1.0": crate::bindings::imports::wasm_host::plugin::exchange,
                     "wasm-host:plugin/properties@0.1.0": crate::bindings::imports::wasm_host::plugin::properties,
                     "wasm-host:plugin/upstream@0.1.0": crate::bindings::imports::wasm_host::plugin::upstream,
+                    "wasm-host:plugin/log@0.1.0": crate::bindings::imports::wasm_host::plugin::log,
                     "wasm-host:plugin/metrics@0.1.0": crate::bindings::imports::wasm_host::plugin::metrics,
                     "wasi:logging/logging@0.1.0-draft": crate::bindings::imports::wasi::logging::logging,
                     "wasi:config/store@0.2.0-rc.1": crate::bindings::imports::wasi::config::store,
@@ -63,4 +64,5 @@ phase!(request_body, "wasm-host:plugin/request-body-plugin", "__export_request_b
 phase!(response, "wasm-host:plugin/response-plugin", "__export_response");
 phase!(response_body, "wasm-host:plugin/response-body-plugin", "__export_response_body");
 phase!(error, "wasm-host:plugin/error-plugin", "__export_error");
+phase!(tick, "wasm-host:plugin/tick-plugin", "__export_tick");
 phase!(complete, "wasm-host:plugin/complete-plugin", "__export_complete");

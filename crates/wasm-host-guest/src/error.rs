@@ -44,11 +44,12 @@ fn describe(error: &EditError) -> String {
 
 fn describe_choice(error: &UpstreamError) -> String {
     let why = match error {
-        UpstreamError::Denied => "`grants.upstreams` does not name it",
+        UpstreamError::Denied => "`grants.upstreams`, `upstream_timeout` or `upstream_retries` does not grant it",
         UpstreamError::Unknown => "there is no such service",
+        UpstreamError::OutOfRange => "more than the operator granted, or nothing",
         UpstreamError::TooLate => "the request is already on its way",
     };
-    format!("service refused: {why}")
+    format!("routing refused: {why}")
 }
 
 fn describe_measurement(error: &MetricError) -> String {

@@ -61,6 +61,6 @@ pub use message::{Request, Response};
 pub use plugin::{Adapter, Slot, Streams};
 pub use plugin::{
     Decision, Failure, Failures, OnComplete, OnError, OnRequest, OnRequestBody, OnRequestStream, OnResponse,
-    OnResponseBody, OnResponseStream, Plugin, Summary,
+    OnResponseBody, OnResponseStream, OnTick, Plugin, Summary,
 };
 pub use stream::BodyStream;

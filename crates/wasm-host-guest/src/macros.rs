@@ -12,6 +12,7 @@
 /// | `response_stream` | [`OnResponseStream`](crate::OnResponseStream), in the place of `response_body` |
 /// | `error` | [`OnError`](crate::OnError) |
 /// | `complete` | [`OnComplete`](crate::OnComplete) |
+/// | `tick` | [`OnTick`](crate::OnTick) |
 ///
 /// ```text
 /// export!(MyPlugin: request, response);
@@ -77,12 +78,15 @@ macro_rules! __export_phase {
     (complete) => {
         $crate::bindings::complete::__export_complete!(Exported with_types_in $crate::bindings::complete);
     };
+    (tick) => {
+        $crate::bindings::tick::__export_tick!(Exported with_types_in $crate::bindings::tick);
+    };
     ($other:ident) => {
         compile_error!(concat!(
             "no such phase: `",
             stringify!($other),
             "`; the phases are request, request_body, request_stream, response, response_body, response_stream, ",
-            "error, complete"
+            "error, complete, tick"
         ));
     };
 }

@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use crate::{Action, BodyAction, BodyReading, BodyStream, Config, ErrorAction, Piece, Request, Response, Result};
 
@@ -77,6 +77,19 @@ pub trait OnError: Plugin {
 
     /// May answer in the host's place, or have the request sent again: with the edits that are made here.
     fn on_error(&mut self, request: &Request<'_>, failure: Failure) -> Result<ErrorAction>;
+}
+
+/// The tick phase: called every now and then, outside of requests.
+///
+/// The instance is one of the plugin's pool. With a pool of fresh instances it is a new one each time; what the plugin's
+/// other instances are to see goes to the cache, the key-value store or a queue.
+pub trait OnTick: Plugin {
+    /// How long after one tick the next one comes; at least 10 milliseconds. Asked once, after the plugin was configured;
+    /// the operator's config comes before it.
+    fn interval(&self) -> Duration;
+
+    /// Does what is due. An error fails this tick; the next one comes.
+    fn on_tick(&mut self) -> Result<()>;
 }
 
 /// The complete phase: the exchange is over.

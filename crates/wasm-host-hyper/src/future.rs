@@ -14,7 +14,7 @@ use wasm_host::{
     UpstreamFailureKind,
 };
 
-use crate::{ChosenService, PluginBody, completion::Completion, layer::Handlers};
+use crate::{PluginBody, completion::Completion, layer::Handlers};
 
 /// The future of a [`PluginService`](crate::PluginService).
 pub struct ResponseFuture<E>(Pin<Box<dyn Future<Output = Result<Response<PluginBody>, E>> + Send>>);
@@ -86,9 +86,8 @@ where
     /// Sends the request; a failure that the plugins may see becomes an answer, or the request is sent once more.
     async fn send(mut self, exchange: &mut Exchange, mut request: Request<Body>) -> Result<Response<Body>, S::Error> {
         loop {
-            if let Some(service) = exchange.chosen_service() {
-                let chosen = ChosenService(service.clone());
-                request.extensions_mut().insert(chosen);
+            if !exchange.routing().is_default() {
+                request.extensions_mut().insert(exchange.routing().clone());
             }
             let (failure, answer) = match self.service.call(request).await {
                 Ok(response) if self.watches_statuses && response.status().is_server_error() => {
@@ -123,7 +122,7 @@ fn status_failure(exchange: &Exchange, status: StatusCode) -> UpstreamFailure {
 
 /// The failure with the service that it is about.
 fn named(mut failure: UpstreamFailure, exchange: &Exchange) -> UpstreamFailure {
-    if let Some(chosen) = exchange.chosen_service() {
+    if let Some(chosen) = &exchange.routing().service {
         failure.service = Some(chosen.clone());
     }
     failure

@@ -10,7 +10,7 @@
 //! let auth = Plugin::builder("auth").file("auth.wasm").load(&engine).await?;
 //! let router = Router::new()
 //!     .route("/hello", get(|| async { "hello" }))
-//!     .layer(PluginLayer::new(PluginChain::new([auth])));
+//!     .layer(PluginLayer::new(PluginChain::new([auth])?));
 //! # Ok(router)
 //! # }
 //! ```
@@ -21,7 +21,8 @@
 //!
 //! - **Facts.** What plugins learn about a request is taken from an [`ExchangeFacts`](wasm_host::ExchangeFacts) in the
 //!   request's extensions, when there is one.
-//! - **Upstream.** The service that a plugin chose is in the request's extensions as [`ChosenService`].
+//! - **Routing.** The service that a plugin chose, and the timeout and the retries that it set, are in the request's
+//!   extensions as [`Routing`](wasm_host::Routing), when it said anything. They are for the service to follow.
 //! - **Errors.** An error of the service is shown to the plugins' error phase when it can be told what it means for the
 //!   client: see [`PluginLayer::errors_as`]. Otherwise it is passed on.
 //! - **Upgrades** pass through: the extensions of request and response are kept, so that a connection is handed over
@@ -39,4 +40,4 @@ mod service;
 pub use body::PluginBody;
 pub use future::ResponseFuture;
 pub use layer::{BrokenRequests, ErrorMap, PluginLayer};
-pub use service::{ChosenService, PluginService};
+pub use service::PluginService;

@@ -1,6 +1,5 @@
 use std::{
     fmt, mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,10 +9,6 @@ use tower_service::Service;
 use wasm_host::{Body, BodyError, PluginChain};
 
 use crate::{PluginBody, ResponseFuture, layer::Handlers};
-
-/// The service that a plugin chose for the request, in the request's extensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChosenService(pub Arc<str>);
 
 /// A service with a plugin chain around it. Made by [`PluginLayer`](crate::PluginLayer).
 pub struct PluginService<S, E> {

@@ -3,7 +3,8 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
 use crate::{
-    Body, ClosedAnswer, Exchange, ExchangeFacts, Failure, FailureAction, Phase, Phases, Plugin, WatchedFailures,
+    Body, ClosedAnswer, Error, Exchange, ExchangeFacts, Failure, FailureAction, Phase, Phases, Plugin, Result,
+    WatchedFailures,
 };
 
 /// The ordered plugins of a route. Cloning is cheap.
@@ -17,7 +18,9 @@ pub struct PluginChain {
 impl PluginChain {
     /// A chain of these plugins, ordered by priority; equals stay in the order they come in. The same plugin given twice
     /// is in the chain once.
-    pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
+    ///
+    /// Fails with [`Error::MissingProperty`] when a plugin requires a property that none before it provides.
+    pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Result<Self> {
         let mut plugins = plugins.into_iter().fold(Vec::<Plugin>::new(), |mut plugins, plugin| {
             if !plugins.iter().any(|known| known.is_same(&plugin)) {
                 plugins.push(plugin);
@@ -25,9 +28,10 @@ impl PluginChain {
             plugins
         });
         plugins.sort_by_key(Plugin::priority);
+        check_properties(&plugins)?;
         let phases = plugins.iter().map(Plugin::phases).fold(Phases::default(), Phases::union);
         let watched = plugins.iter().map(Plugin::watched).fold(WatchedFailures::default(), WatchedFailures::union);
-        Self { plugins: plugins.into(), phases, watched }
+        Ok(Self { plugins: plugins.into(), phases, watched })
     }
 
     /// The plugins in the order in which they see a request.
@@ -49,6 +53,25 @@ impl PluginChain {
     pub fn exchange(&self, facts: ExchangeFacts) -> Exchange {
         Exchange::new(self.clone(), facts)
     }
+}
+
+/// Whether each plugin finds the properties that it requires.
+fn check_properties(plugins: &[Plugin]) -> Result<()> {
+    let provides = |plugin: &&Plugin, property: &String| plugin.provides().contains(property);
+    for (index, plugin) in plugins.iter().enumerate() {
+        for property in plugin.requires() {
+            if plugins.iter().take(index).any(|before| provides(&before, property)) {
+                continue;
+            }
+            let behind = plugins.iter().skip(index + 1).find(|behind| provides(behind, property));
+            return Err(Error::MissingProperty {
+                plugin: plugin.name().to_owned(),
+                property: property.clone(),
+                provider: behind.map(|behind| behind.name().to_owned()),
+            });
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for PluginChain {

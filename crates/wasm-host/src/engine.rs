@@ -8,13 +8,14 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, TracingLog,
+    Clock, Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, SystemClock, TracingLog,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
     error::one_line,
     metrics::NoObserver,
     pool::Pool,
+    store::Sources,
 };
 
 /// Core instances, memories and tables that one component may have. A component of today's toolchains has three
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
+    pub(crate) sources: Sources,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -95,6 +97,7 @@ pub struct PluginEngineBuilder {
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
+    sources: Sources,
 }
 
 impl Default for PluginEngineBuilder {
@@ -105,6 +108,7 @@ impl Default for PluginEngineBuilder {
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
+            sources: Sources { clock: Arc::new(SystemClock::default()), seed: None },
         }
     }
 }
@@ -148,6 +152,21 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where guests, and what the host keeps for them, take the time from. The default is [`SystemClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.sources.clock = Arc::new(clock);
+        self
+    }
+
+    /// Makes the random numbers of guests the same in every run: each instance of a plugin gets its own, by the order in
+    /// which they are made. For tests: whoever knows the seed knows the numbers. The default is secure numbers.
+    #[must_use]
+    pub fn random_seed(mut self, seed: u64) -> Self {
+        self.sources.seed = Some(seed);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -161,6 +180,7 @@ impl PluginEngineBuilder {
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
+            sources: self.sources,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

@@ -106,6 +106,35 @@ pub enum Error {
         /// `request` or `response`.
         phase: &'static str,
     },
+    /// A plugin is to be called between requests and has no phase for it.
+    #[error("plugin `{plugin}` is configured to tick and has no tick phase")]
+    NoTickPhase {
+        /// The plugin.
+        plugin: String,
+    },
+    /// A plugin ticks too often.
+    #[error("plugin `{plugin}` ticks every {every:?}, and the shortest time between two ticks is {shortest:?}")]
+    Tick {
+        /// The plugin.
+        plugin: String,
+        /// What it declares, or the operator said.
+        every: std::time::Duration,
+        /// The bound.
+        shortest: std::time::Duration,
+    },
+    /// A plugin of a chain requires a property that no plugin before it provides.
+    #[error(
+        "plugin `{plugin}` requires the property `{property}`, and no plugin before it in the chain provides it{}",
+        provider.as_ref().map(|provider| format!(": `{provider}` does, behind it (lower `priority` comes first)")).unwrap_or_default()
+    )]
+    MissingProperty {
+        /// The plugin.
+        plugin: String,
+        /// The property.
+        property: String,
+        /// A plugin that provides it, too late.
+        provider: Option<String>,
+    },
     /// A plugin was built without code.
     #[error("plugin `{plugin}` has no code: give it `bytes` or a `file`")]
     NoCode {

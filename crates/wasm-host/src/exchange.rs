@@ -14,7 +14,6 @@ use std::{
 use http::{Method, Request, Response, StatusCode};
 use tokio::{runtime::Handle, sync::Semaphore};
 
-pub(crate) use self::types::{ExchangeEnd, GuestFailure};
 use self::{
     core::{Cut, PhaseCall, Ran, Shared},
     failures::Retries,
@@ -25,8 +24,12 @@ pub use self::{
     read::{BodyLate, CutByPlugin},
     types::{Decision, ErrorOutcome, RequestOutcome, Summary, UpstreamFailure, UpstreamFailureKind},
 };
+pub(crate) use self::{
+    ledger::report,
+    types::{ExchangeEnd, GuestFailure},
+};
 use crate::{
-    Body, BodyError, BodyMode, ExchangeFacts, Failure, Phase, PluginChain,
+    Body, BodyError, BodyMode, ExchangeFacts, Failure, Phase, PluginChain, Routing,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     message::{Action, ExchangeState},
 };
@@ -48,7 +51,7 @@ pub struct Exchange {
     shared: Arc<Shared>,
     /// Of the request as the client sent it.
     method: Method,
-    chosen: Option<Arc<str>>,
+    routing: Routing,
     retries: Retries,
 }
 
@@ -57,7 +60,7 @@ impl Exchange {
         Self {
             shared: Arc::new(Shared::new(chain, facts)),
             method: Method::GET,
-            chosen: None,
+            routing: Routing::default(),
             retries: Retries::default(),
         }
     }
@@ -118,7 +121,7 @@ impl Exchange {
     /// The request that goes to the upstream. Plugins that see its body flow, or its failure, can still read its
     /// headers.
     fn release_request(&mut self, state: &mut ExchangeState, body: Body, flows: bool) -> Request<Body> {
-        self.chosen.clone_from(&state.upstream);
+        self.routing.clone_from(&state.routing);
         let phases = self.shared.chain.phases();
         let parts = if flows || phases.error {
             state.request.clone()
@@ -131,9 +134,9 @@ impl Exchange {
         Request::from_parts(parts, body)
     }
 
-    /// The service that a plugin chose for the request, if one did.
-    pub fn chosen_service(&self) -> Option<&Arc<str>> {
-        self.chosen.as_ref()
+    /// What plugins said about how the request is sent.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// The answer of a plugin's failure policy to a request whose body that plugin cut on its way to the upstream: what

@@ -9,7 +9,7 @@
 //! # async fn example(request: http::Request<Body>) -> Result<(), wasm_host::Error> {
 //! let engine = PluginEngine::builder().build()?;
 //! let auth = Plugin::builder("auth").file("auth.wasm").load(&engine).await?;
-//! let chain = PluginChain::new([auth]);
+//! let chain = PluginChain::new([auth])?;
 //!
 //! let mut exchange = chain.exchange(ExchangeFacts { id: "42".into(), ..ExchangeFacts::default() });
 //! let response = match exchange.on_request(request).await {
@@ -54,7 +54,8 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
+    Clock, Grants, LogLevel, LogRecord, LogSink, ManualClock, MemoryMetrics, MetricRecord, MetricSink, MetricValue,
+    Names, SystemClock, TracingLog,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;
@@ -66,7 +67,7 @@ pub use exchange::{
 };
 pub use inspect::Inspection;
 pub use limits::Limits;
-pub use message::{Body, BodyError, ExchangeFacts, Phase};
+pub use message::{Body, BodyError, ExchangeFacts, Phase, Routing, TlsFacts};
 pub use metrics::{Execution, Observer, Outcome, PluginObserver, PluginStats};
 pub use plugin::{Plugin, PluginBuilder};
 pub use policy::{ClosedAnswer, Failure, FailureAction, FailureClass, FailurePolicy, PhasePolicy};

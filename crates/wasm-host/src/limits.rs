@@ -1,8 +1,10 @@
 //! What one plugin may use.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use wasmtime::ResourceLimiter;
+
+const LOG_RATE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Bounds on one plugin's instances. Every one of them is enforced.
 ///
@@ -41,6 +43,9 @@ pub struct Limits {
     pub body_wait: Duration,
     /// Bytes of log messages of one call, 32 for each message besides its text. What comes after is dropped and counted.
     pub log_bytes: usize,
+    /// Messages that all instances of the plugin together may log in a second, by whichever way: `wasi:logging`, standard
+    /// streams, what the host says about denied hostcalls. What is over is dropped and counted.
+    pub log_rate: NonZeroU32,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
     pub metric_series: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
@@ -65,6 +70,7 @@ impl Default for Limits {
             body_bytes: 1 << 20,
             body_wait: Duration::from_secs(30),
             log_bytes: 16 << 10,
+            log_rate: LOG_RATE,
             metric_series: 200,
             concurrency: 256,
             queue: 256,

@@ -104,6 +104,8 @@ pub struct PluginStats {
     pub pool_hits: u64,
     /// Exchanges that got a new instance.
     pub pool_misses: u64,
+    /// Log messages that were dropped because of `limits.log_rate`.
+    pub log_dropped: u64,
     /// Its circuit; none for a plugin without a circuit breaker.
     pub circuit: Option<CircuitState>,
 }

@@ -1,9 +1,10 @@
 mod builder;
+mod ticks;
 
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 pub use self::builder::PluginBuilder;
@@ -33,6 +34,8 @@ struct Inner {
     pool: Arc<Pool>,
     policy: FailurePolicy,
     breaker: Option<Breaker>,
+    requires: Vec<String>,
+    provides: Vec<String>,
     priority: i32,
     counters: Counters,
     observer: Arc<dyn PluginObserver>,
@@ -46,6 +49,15 @@ enum Code {
     },
     /// Every call fails with `not-loaded` and this reason.
     Absent(String),
+}
+
+impl Code {
+    fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Loaded { digest, .. } => Some(*digest),
+            Self::Absent(_) => None,
+        }
+    }
 }
 
 impl Plugin {
@@ -64,12 +76,19 @@ impl Plugin {
         self.0.priority
     }
 
+    /// The properties that it cannot do without.
+    pub fn requires(&self) -> &[String] {
+        &self.0.requires
+    }
+
+    /// The properties that it sets for later plugins.
+    pub fn provides(&self) -> &[String] {
+        &self.0.provides
+    }
+
     /// The digest of its file; none for a plugin without code.
     pub fn digest(&self) -> Option<Digest> {
-        match &self.0.code {
-            Code::Loaded { digest, .. } => Some(*digest),
-            Code::Absent(_) => None,
-        }
+        self.0.code.digest()
     }
 
     /// The name of its ABI; none for a plugin without code.
@@ -118,6 +137,7 @@ impl Plugin {
             waiting: self.0.pool.waiting(),
             idle,
             idle_memory,
+            log_dropped: self.0.context.log_rate.dropped(),
             circuit: self.circuit(),
             ..self.0.counters.read()
         }
@@ -200,6 +220,18 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    /// Puts the operator's word in the place of the guest's, and checks that it can be held.
+    fn set_tick(&mut self, wanted: Option<Duration>) -> Result<()> {
+        self.declared.tick = wanted.or(self.declared.tick);
+        match self.declared.tick {
+            Some(_) if !self.phases.tick => Err(Error::NoTickPhase { plugin: self.context.name.to_string() }),
+            Some(every) if every < ticks::SHORTEST => {
+                Err(Error::Tick { plugin: self.context.name.to_string(), every, shortest: ticks::SHORTEST })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes an instance. When the engine is full, an idle one makes room.

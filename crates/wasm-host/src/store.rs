@@ -1,6 +1,7 @@
 //! One instance: a store with its guest, and a call of it within its limits.
 
 mod host;
+mod sources;
 mod stdio;
 
 use std::{
@@ -12,7 +13,10 @@ use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 use self::host::HOST_RESOURCES;
-pub(crate) use self::host::{HostState, HostStop, PluginContext};
+pub(crate) use self::{
+    host::{HostState, HostStop, Message, PluginContext},
+    sources::Sources,
+};
 use crate::{
     Failure, FailureClass,
     abi::{BoxFuture, Declared, Guest, GuestError, GuestPre, GuestResult, HostStore},

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let router = Router::new()
         .route("/hello", get(|| async { "hello from axum\n" }))
-        .layer(PluginLayer::new(PluginChain::new([plugin])));
+        .layer(PluginLayer::new(PluginChain::new([plugin])?));
     let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
     println!("http://{}/hello", listener.local_addr()?);
     axum::serve(listener, router).await?;

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .config(json!({ "keys": [{ "name": "demo", "key": "demo-key" }] }))
         .load(&engine)
         .await?;
-    let service = ServiceBuilder::new().layer(PluginLayer::new(PluginChain::new([plugin]))).service_fn(hello);
+    let service = ServiceBuilder::new().layer(PluginLayer::new(PluginChain::new([plugin])?)).service_fn(hello);
 
     let listener = TcpListener::bind(("127.0.0.1", 3000)).await?;
     println!("http://{}/hello", listener.local_addr()?);

@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .await?;
 
     let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
-    let service = ServiceBuilder::new().layer(PluginLayer::new(PluginChain::new([plugin]))).service(client);
+    let service = ServiceBuilder::new().layer(PluginLayer::new(PluginChain::new([plugin])?)).service(client);
     let response = service.oneshot(Request::get(url).body(Empty::<Bytes>::new())?).await?;
     println!("{}", response.status());
     let body = response.into_body().collect().await?.to_bytes();

@@ -54,7 +54,7 @@ fn apply(shared: &Shared, name: &str, change: Change) -> Reply {
             None => Reply::json(&json!({ "name": name, "state": "gone" })),
         },
         Ok(Err(refused)) => Reply::error(refused.status(), &refused.to_string()),
-        Err(error @ (Error::Config(_) | Error::Plugins(_))) => {
+        Err(error @ (Error::Config(_) | Error::Plugins(_) | Error::Chain { .. })) => {
             Reply::error(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string())
         }
         Err(error) => Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

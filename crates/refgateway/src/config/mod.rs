@@ -19,7 +19,10 @@ pub use self::{
     bodies::{Bodies, BodyMode},
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
-    model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
+    model::{
+        Admin, Balance, Config, Health, Listener, Match, Protocol, Repeatable, Route, Service, Tls, Upstream,
+        UpstreamTls,
+    },
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},
     state::{KvBackend, RateLimitBackend, RedisSettings, State},

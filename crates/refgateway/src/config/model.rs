@@ -49,6 +49,9 @@ pub struct Config {
     /// Where plugins keep what they share.
     #[serde(default)]
     pub state: State,
+    /// For tests: clocks that stand still and random numbers that repeat.
+    #[serde(default)]
+    pub repeatable: Option<Repeatable>,
     /// Where compiled plugins are kept between runs; whoever can write there can run code in the gateway.
     #[serde(default)]
     pub compile_cache: Option<PathBuf>,
@@ -58,6 +61,16 @@ pub struct Config {
     /// One log line a request.
     #[serde(default = "enabled")]
     pub access_log: bool,
+}
+
+/// What plugins are given in a run that can be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repeatable {
+    /// The time that their clocks show, in seconds since 1970-01-01T00:00:00Z.
+    pub time: u64,
+    /// What their random numbers are made from.
+    pub seed: u64,
 }
 
 /// A socket that clients connect to.
@@ -245,6 +258,7 @@ impl Default for Config {
             workers: None,
             plugin_instances: None,
             state: State::default(),
+            repeatable: None,
             compile_cache: None,
             trust_forwarded: false,
             access_log: true,

@@ -22,6 +22,15 @@ pub struct Plugin {
     /// Plugins of one chain run in this order, lower first; ties in the order they are named.
     #[serde(default)]
     pub priority: i32,
+    /// How long after one tick the next one comes; as it declares itself where nothing is said.
+    #[serde(default)]
+    pub tick: Option<Time>,
+    /// Properties that it cannot do without: a chain in which no plugin before it provides them is refused.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// Properties that it sets for later plugins.
+    #[serde(default)]
+    pub provides: Vec<String>,
     /// Off: chains run without it.
     #[serde(default = "enabled")]
     pub enabled: bool,
@@ -53,6 +62,9 @@ impl Plugin {
             file,
             config: Value::Null,
             priority: 0,
+            tick: None,
+            requires: Vec::new(),
+            provides: Vec::new(),
             enabled: true,
             limits: PluginLimits::default(),
             grants: Grants::default(),
@@ -71,6 +83,9 @@ impl fmt::Debug for Plugin {
             .field("name", &self.name)
             .field("file", &self.file)
             .field("priority", &self.priority)
+            .field("tick", &self.tick)
+            .field("requires", &self.requires)
+            .field("provides", &self.provides)
             .field("enabled", &self.enabled)
             .field("limits", &self.limits)
             .field("grants", &self.grants)
@@ -108,6 +123,8 @@ pub struct PluginLimits {
     pub body_bytes: Option<Size>,
     /// Log text of one call.
     pub log_bytes: Option<Size>,
+    /// Log messages a second, of all its instances together.
+    pub log_rate: Option<NonZeroU32>,
     /// Time that a body which is read ahead may take to arrive.
     pub body_wait: Option<Time>,
     /// Series of metrics that it makes with labels.
@@ -124,6 +141,10 @@ pub struct PluginLimits {
 pub struct Grants {
     /// The services it may send a request to; `*` stands for every service.
     pub upstreams: Vec<String>,
+    /// The longest time that it may give an upstream to answer; without it, it may set none.
+    pub upstream_timeout: Option<Time>,
+    /// How often it may have a request sent again that a server failed.
+    pub upstream_retries: u32,
     /// Whether it may record metrics.
     pub metrics: bool,
 }

@@ -17,11 +17,12 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
+use wasm_host::TlsFacts;
 
 use super::{
     activity::{Activity, Busy, Patience},
     guard::Guard,
-    sniff,
+    sniff, tls,
 };
 use crate::{
     body::{self, Body},
@@ -64,18 +65,23 @@ async fn serve(
 ) -> Result<(), body::BoxError> {
     let gateway = worker.gateway();
     let tls = gateway.tls.get(index).cloned().flatten();
-    let client = Arc::new(Client { address, is_tls: tls.is_some(), worker: worker.id, _alive: worker.living.enter() });
+    let client = |tls: Option<TlsFacts>| {
+        Arc::new(Client { address, tls: tls.map(Arc::new), worker: worker.id, _alive: worker.living.enter() })
+    };
     stream.set_nodelay(true)?;
     let head_timeout = gateway.timeouts.headers.0;
     match tls {
         Some(config) => {
             let stream = timeout(head_timeout, handshake(config, stream)).await??;
-            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+            let session = stream.get_ref().1;
+            let is_h2 = session.alpn_protocol() == Some(b"h2".as_slice());
+            let client = client(Some(tls::facts(session)));
             Connection { worker, gateway: &gateway, client, is_h2, prefix: Bytes::new() }.run(stream).await
         }
         None => {
             let mut stream = stream;
             let (prefix, is_h2) = timeout(head_timeout, sniff::is_h2(&mut stream)).await??;
+            let client = client(None);
             Connection { worker, gateway: &gateway, client, is_h2, prefix }.run(stream).await
         }
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use rustls::{
-    ServerConfig,
+    ProtocolVersion, ServerConfig, ServerConnection,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+
+use wasm_host::TlsFacts;
 
 use crate::{config::Tls, error::Error};
 
@@ -31,4 +33,21 @@ pub(crate) fn server_config(tls: &Tls) -> Result<Arc<ServerConfig>, Error> {
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// What plugins are told of a client's connection.
+pub(super) fn facts(session: &ServerConnection) -> TlsFacts {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".to_owned(),
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    TlsFacts {
+        version,
+        // The registry of IANA does not name the version of TLS again.
+        cipher_suite: suite.map(|name| name.replacen("TLS13_", "TLS_", 1)),
+        server_name: session.server_name().map(str::to_owned),
+        alpn: session.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned()),
+    }
 }

@@ -3,13 +3,19 @@
 mod measured;
 mod observer;
 mod settings;
+mod ticks;
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use parking_lot::Mutex;
-use wasm_host::{Digest, Plugin, PluginEngine};
+use wasm_host::{Digest, ManualClock, Plugin, PluginEngine};
 
-use self::{measured::Measured, observer::Readings};
+use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
     measured::{BUCKETS, PREFIX},
     observer::describe_metrics,
@@ -28,6 +34,8 @@ pub struct LoadedPlugin {
     /// Why the plugin in service is not the one that was asked for.
     degraded: Mutex<Option<String>>,
     readings: Option<Readings>,
+    /// Ends with this version.
+    _ticks: Option<Ticks>,
 }
 
 /// What a plugin does, as an operator sees it.
@@ -73,6 +81,15 @@ pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
     }
     if let Some(instances) = config.plugin_instances {
         builder = builder.max_instances(instances.get());
+    }
+    if let Some(config::Repeatable { time, seed }) = config.repeatable {
+        tracing::warn!(
+            time,
+            seed,
+            "`repeatable` is set: clocks of plugins stand still, their random numbers are known"
+        );
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(time);
+        builder = builder.clock(ManualClock::new(start)).random_seed(seed);
     }
     builder.build().map_err(Error::Engine)
 }
@@ -158,7 +175,9 @@ impl fmt::Display for PluginError {
             | E::ConfigRefused { .. }
             | E::NoCode { .. }
             | E::BodyMode { .. }
-            | E::NoBodyPhase { .. } => write!(f, "{error}"),
+            | E::NoBodyPhase { .. }
+            | E::NoTickPhase { .. }
+            | E::Tick { .. } => write!(f, "{error}"),
             E::File { .. } => write!(f, "plugin `{plugin}`: {error}"),
             _ => write!(f, "plugin `{plugin}`: {}: {error}", file.display()),
         }
@@ -189,18 +208,19 @@ impl LoadedPlugin {
 
     async fn load(engine: &PluginEngine, settings: &config::Plugin, version: u64) -> Result<Self, wasm_host::Error> {
         let plugin = match settings.enabled {
-            true => Some(settings::builder(settings).load(engine).await?),
+            true => Some(settings::builder(settings).version(version.to_string()).load(engine).await?),
             false => None,
         };
         let readings = plugin.as_ref().map(Readings::of);
-        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default(), readings })
+        let ticks = plugin.as_ref().and_then(Ticks::of);
+        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default(), readings, _ticks: ticks })
     }
 
     fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &PluginError) -> Self {
         let reason = error.to_string();
-        let plugin = settings::builder(settings).absent(engine, reason.clone());
+        let plugin = settings::builder(settings).version(version.to_string()).absent(engine, reason.clone());
         let (readings, degraded) = (Some(Readings::of(&plugin)), Mutex::new(Some(reason)));
-        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded, readings }
+        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded, readings, _ticks: None }
     }
 
     /// Whether this plugin goes on under these settings.

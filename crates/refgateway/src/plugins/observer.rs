@@ -4,13 +4,20 @@ use std::{collections::HashMap, sync::Arc};
 
 use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
-use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginObserver};
+use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginObserver, PluginStats};
 
 const GAUGES: [&str; 4] = [
     "wasm_plugin_memory_bytes",
     "wasm_plugin_instances_active",
     "wasm_plugin_instances_idle",
     "wasm_plugin_queue_length",
+];
+
+/// Counters that the plugin itself keeps.
+const COUNTERS: [(&str, fn(&PluginStats) -> u64); 3] = [
+    ("wasm_plugin_pool_hits_total", |stats| stats.pool_hits),
+    ("wasm_plugin_pool_misses_total", |stats| stats.pool_misses),
+    ("wasm_plugin_log_dropped_total", |stats| stats.log_dropped),
 ];
 
 const CIRCUIT: &str = "wasm_plugin_circuit_state";
@@ -28,6 +35,7 @@ pub(crate) fn describe_metrics() {
     describe_gauge!("wasm_plugin_instances_idle", "Instances of a plugin at rest, kept for later exchanges.");
     describe_gauge!("wasm_plugin_queue_length", "Exchanges that wait for an instance of a plugin.");
     describe_gauge!(CIRCUIT, "The circuit of a plugin with a circuit breaker: 0 closed, 1 half-open, 2 open.");
+    describe_counter!("wasm_plugin_log_dropped_total", "Log messages of a plugin over its `limits.log_rate`.");
     describe_counter!("wasm_plugin_pool_hits_total", "Exchanges that got an idle instance of a plugin.");
     describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
 }
@@ -36,8 +44,8 @@ pub(crate) fn describe_metrics() {
 #[derive(Debug)]
 pub(super) struct Readings {
     plugin: Plugin,
-    /// The pool's hits and misses that are counted already: each version of a plugin begins at zero.
-    counted: Mutex<(u64, u64)>,
+    /// What is counted already: each version of a plugin begins at zero.
+    counted: Mutex<[u64; COUNTERS.len()]>,
 }
 
 impl Readings {
@@ -62,11 +70,11 @@ impl Readings {
 
     fn count(&self) {
         let stats = self.plugin.stats();
-        let now = (stats.pool_hits, stats.pool_misses);
+        let now = COUNTERS.map(|(_, read)| read(&stats));
         let before = std::mem::replace(&mut *self.counted.lock(), now);
-        let name = || self.plugin.name().to_owned();
-        counter!("wasm_plugin_pool_hits_total", "plugin" => name()).increment(now.0.saturating_sub(before.0));
-        counter!("wasm_plugin_pool_misses_total", "plugin" => name()).increment(now.1.saturating_sub(before.1));
+        for (((name, _), now), before) in COUNTERS.into_iter().zip(now).zip(before) {
+            counter!(name, "plugin" => self.plugin.name().to_owned()).increment(now.saturating_sub(before));
+        }
     }
 }
 
@@ -100,8 +108,15 @@ impl Observer for Prometheus {
     }
 }
 
-const PHASES: [Phase; 6] =
-    [Phase::Request, Phase::RequestBody, Phase::Response, Phase::ResponseBody, Phase::Error, Phase::Complete];
+const PHASES: [Phase; 7] = [
+    Phase::Request,
+    Phase::RequestBody,
+    Phase::Response,
+    Phase::ResponseBody,
+    Phase::Error,
+    Phase::Complete,
+    Phase::Tick,
+];
 
 struct Metrics {
     plugin: String,

@@ -17,6 +17,8 @@ pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
         .grants(grants(&settings.grants))
         .pool(pool(&settings.pool))
         .on_failure(policy(&settings.on_failure))
+        .requires(&settings.requires)
+        .provides(&settings.provides)
         .priority(settings.priority);
     let config::Bodies { request, response, decode } = settings.bodies;
     let builder = match request {
@@ -25,6 +27,10 @@ pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
     };
     let builder = match response {
         Some(given) => builder.response_body(reading(given, decode)),
+        None => builder,
+    };
+    let builder = match settings.tick {
+        Some(every) => builder.tick(every.0),
         None => builder,
     };
     match settings.circuit_breaker {
@@ -54,6 +60,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         body_bytes: bytes(given.body_bytes, default.body_bytes),
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         body_wait: time(given.body_wait, default.body_wait),
+        log_rate: given.log_rate.unwrap_or(default.log_rate),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
@@ -66,7 +73,12 @@ fn grants(given: &config::Grants) -> Grants {
         names if names.iter().any(|name| name == "*") => Names::All,
         names => Names::Only(names.to_vec()),
     };
-    Grants { upstreams, metrics: given.metrics }
+    Grants {
+        upstreams,
+        upstream_timeout: given.upstream_timeout.map(|time| time.0),
+        upstream_retries: given.upstream_retries,
+        metrics: given.metrics,
+    }
 }
 
 fn pool(given: &config::Pool) -> PoolPolicy {

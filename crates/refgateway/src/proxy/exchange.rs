@@ -14,8 +14,7 @@ use std::{
 use http::{HeaderValue, Request, Response, uri::Authority};
 use parking_lot::Mutex;
 use tower_service::Service;
-use wasm_host::ExchangeFacts;
-use wasm_host_hyper::ChosenService;
+use wasm_host::{ExchangeFacts, Routing, TlsFacts};
 
 use super::forward::forward;
 use crate::{
@@ -29,7 +28,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
-    pub(crate) is_tls: bool,
+    /// How the connection is secured; none for one in clear text.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
     pub(crate) worker: usize,
     /// Keeps the worker from ending while the connection, or what it was upgraded to, lives.
     pub(crate) _alive: Alive,
@@ -49,6 +49,8 @@ pub struct Exchange {
     pub(super) upgrade: Option<HeaderValue>,
     body_end: AtomicU8,
     sent: Mutex<Sent>,
+    /// What plugins said about how the request is sent.
+    routing: Mutex<Routing>,
     /// The place in the gateway's list of the service that a plugin chose; [`usize::MAX`] when none did.
     chosen: AtomicUsize,
     started: Instant,
@@ -87,6 +89,7 @@ impl Exchange {
             upgrade: None,
             body_end: AtomicU8::new(BodyEnd::Fine as u8),
             sent: Mutex::default(),
+            routing: Mutex::default(),
             chosen: AtomicUsize::new(usize::MAX),
             started: Instant::now(),
             moved: AtomicU64::new(0),
@@ -100,7 +103,7 @@ impl Exchange {
 
     /// Whether the client speaks TLS.
     pub fn is_tls(&self) -> bool {
-        self.client.is_tls
+        self.client.tls.is_some()
     }
 
     /// Where the request goes: to the service that a plugin chose, or to that of its route.
@@ -113,15 +116,28 @@ impl Exchange {
         ExchangeFacts {
             id: self.id.to_str().unwrap_or_default().to_owned(),
             client_address: Some(self.client.address.ip()),
+            tls: self.client.tls.clone(),
             received_at: SystemTime::now(),
             ..self.route.facts.clone()
         }
     }
 
-    fn choose(&self, ChosenService(name): &ChosenService) {
-        if let Some(index) = self.gateway.services.iter().position(|service| *service.name == **name) {
+    fn follow(&self, routing: &Routing) {
+        let named = |name: &Arc<str>| self.gateway.services.iter().position(|service| *service.name == **name);
+        if let Some(index) = routing.service.as_ref().and_then(named) {
             self.chosen.store(index, Ordering::Relaxed);
         }
+        self.routing.lock().clone_from(routing);
+    }
+
+    /// How long the response's headers may take: as a plugin said, or else as the route has it.
+    pub(super) fn timeout(&self) -> Duration {
+        self.routing.lock().timeout.unwrap_or(self.route.timeout)
+    }
+
+    /// How often the request is sent again when a server fails it.
+    pub(super) fn retries(&self) -> u32 {
+        self.routing.lock().retries
     }
 
     /// Authority of the server the request was sent to, the last one if it was sent again.
@@ -202,8 +218,8 @@ impl Service<Request<Body>> for Forward {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(chosen) = request.extensions().get() {
-            self.exchange.choose(chosen);
+        if let Some(routing) = request.extensions().get() {
+            self.exchange.follow(routing);
         }
         Box::pin(forward(self.exchange.clone(), request))
     }

@@ -8,7 +8,7 @@ use http::{
 };
 use hyper::upgrade::OnUpgrade;
 
-use super::{clean_response, exchange::Exchange, request_body::CutBody, upgrade::Upgrade};
+use super::{clean_response, exchange::Exchange, request_body::CutBody, retry, upgrade::Upgrade};
 use crate::{
     body::Body,
     headers::{add_via, hop_by_hop},
@@ -17,8 +17,8 @@ use crate::{
 
 /// Sends the request to a server of the exchange's service. A failure is logged and counted.
 ///
-/// While no connection stands nothing has been sent, so every server is tried in turn. The route's timeout covers
-/// everything up to the response's headers; it starts anew while the request body moves on. Dropping the future cancels
+/// While no connection stands nothing has been sent, so every server is tried in turn. What was sent is sent again when
+/// a plugin asked for retries. The route's timeout, or that of a plugin, covers everything up to the response's headers; it starts anew while the request body moves on. Dropping the future cancels
 /// the request.
 pub async fn forward(exchange: Arc<Exchange>, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
     pass(&exchange, request).await.inspect_err(|error| report(&exchange, error))
@@ -30,7 +30,7 @@ async fn pass(exchange: &Arc<Exchange>, mut request: Request<Body>) -> Result<Re
         request = request.map(|body| CutBody::wrap(body, exchange.clone()));
     }
     exchange.moves();
-    let sending = send(exchange, request, upgrade.is_some());
+    let sending = retry::send(exchange, request, upgrade.is_some());
     let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
     receive(exchange, response, upgrade)
 }
@@ -41,7 +41,7 @@ async fn within<T>(
     sending: impl Future<Output = Result<T, UpstreamError>>,
 ) -> Result<T, UpstreamError> {
     let mut sending = std::pin::pin!(sending);
-    let allowed = exchange.route.timeout;
+    let allowed = exchange.timeout();
     let mut left = allowed;
     loop {
         match tokio::time::timeout(left, sending.as_mut()).await {
@@ -63,7 +63,12 @@ fn report(exchange: &Exchange, error: &UpstreamError) {
     }
 }
 
-async fn send(exchange: &Exchange, request: Request<Body>, is_upgrade: bool) -> Result<Response<Body>, UpstreamError> {
+/// Sends the request once, to the first server of those left that a connection to can be had.
+pub(super) async fn send(
+    exchange: &Exchange,
+    request: Request<Body>,
+    is_upgrade: bool,
+) -> Result<Response<Body>, UpstreamError> {
     let service = exchange.service();
     let mut tried = exchange.served_badly();
     let mut last_error = UpstreamError::ConnectTimeout;

@@ -5,6 +5,7 @@ mod exchange;
 mod forward;
 mod refusal;
 mod request_body;
+mod retry;
 mod upgrade;
 
 pub(crate) use self::exchange::Client;

@@ -84,7 +84,8 @@ pub(super) struct CutBody {
 impl CutBody {
     /// The body as it leaves the chain.
     pub(super) fn wrap(body: Body, exchange: Arc<Exchange>) -> Body {
-        if body.is_end_stream() { body } else { body::boxed(Self { body, exchange }) }
+        // What is all there cannot be cut any more, and may be sent twice.
+        if body.try_clone().is_some() { body } else { body::boxed(Self { body, exchange }) }
     }
 }
 

@@ -93,6 +93,22 @@ async fn a_plugin_decides_over_tls() {
 }
 
 #[tokio::test]
+async fn plugins_are_told_how_the_connection_is_secured() {
+    let (upstream, certificate) = (Upstream::echo().await, Certificate::new());
+    let chain = Plugged::to(upstream.address).through("facts", test_guests::NATIVE_TELL_FACTS, "");
+    let gateway = Gateway::start(&format!("{}{}", chain.text(), certificate.listener()));
+    let stream = certificate.connect(&gateway, &["http/1.1"]).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/").header("host", "localhost").body(body::empty()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    let told = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    let told = String::from_utf8(told.to_vec()).unwrap();
+    let facts = r#"tls Some(("TLSv1.3", Some("TLS_AES_256_GCM_SHA384"), Some("localhost"), Some("http/1.1"))), "#;
+    assert!(told.contains(facts), "{told}");
+}
+
+#[tokio::test]
 async fn http2_over_tls_by_alpn() {
     let (upstream, certificate) = (Upstream::echo().await, Certificate::new());
     let gateway = Gateway::with(upstream.address, &certificate.listener());

@@ -44,7 +44,7 @@ pub(crate) fn engine() -> &'static (PluginEngine, Logged) {
 }
 
 pub(crate) async fn chain(plugin: PluginBuilder) -> PluginChain {
-    PluginChain::new([plugin.load(&engine().0).await.unwrap()])
+    PluginChain::new([plugin.load(&engine().0).await.unwrap()]).unwrap()
 }
 
 /// Lets requests with `x-token: open` pass, and answers the others with 403.

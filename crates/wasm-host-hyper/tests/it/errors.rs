@@ -8,7 +8,7 @@ use wasm_host::{
     Body, ExchangeFacts, FailureAction, FailurePolicy, Grants, Names, Plugin, PluginChain, UpstreamFailure,
     UpstreamFailureKind,
 };
-use wasm_host_hyper::{ChosenService, PluginLayer};
+use wasm_host_hyper::PluginLayer;
 
 use crate::common::chain;
 
@@ -33,14 +33,14 @@ fn request() -> Request<Empty<bytes::Bytes>> {
 
 #[tokio::test]
 async fn an_error_is_passed_on() {
-    let layer = PluginLayer::new(PluginChain::new([]));
+    let layer = PluginLayer::new(PluginChain::new([]).unwrap());
     let error = ServiceBuilder::new().layer(layer).service(service_fn(fails)).oneshot(request()).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]
 async fn an_error_becomes_the_fallback() {
-    let layer = PluginLayer::new(PluginChain::new([])).errors_as(failure);
+    let layer = PluginLayer::new(PluginChain::new([]).unwrap()).errors_as(failure);
     let answer = ServiceBuilder::new().layer(layer).service(service_fn(fails)).oneshot(request()).await.unwrap();
     assert_eq!(answer.status(), 502);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "bad gateway");
@@ -85,7 +85,7 @@ async fn a_cut_body_that_another_plugin_waits_for_gets_the_same_answer() {
     let engine = &crate::common::engine().0;
     let trap = bodies("trap", json!({ "request": { "mode": "lines", "act": "trap" } })).load(engine).await.unwrap();
     let waits = bodies("waits", json!({ "request": { "mode": "buffer", "bytes": 9 } })).load(engine).await.unwrap();
-    let layer = PluginLayer::new(PluginChain::new([trap, waits]));
+    let layer = PluginLayer::new(PluginChain::new([trap, waits]).unwrap());
     let service = ServiceBuilder::new().layer(layer).service(service_fn(reads));
     let answer = service.oneshot(Request::new(flowing("a\n"))).await.unwrap();
     assert_eq!(answer.status(), 418);
@@ -115,8 +115,8 @@ async fn a_retry_goes_to_the_service_that_the_plugin_names() {
     let brand = Plugin::builder("retry").file(test_guests::NATIVE_BRAND_ERRORS).grants(grants);
     let brand = brand.config(json!({ "retry": "spare" }));
     let inner = service_fn(|request: Request<Body>| async move {
-        match request.extensions().get::<ChosenService>() {
-            Some(ChosenService(name)) => Ok(Response::new(Body::from(name.to_string()))),
+        match request.extensions().get::<Routing>().and_then(|routing| routing.service.as_ref()) {
+            Some(name) => Ok(Response::new(Body::from(name.to_string()))),
             None => fails(request).await,
         }
     });

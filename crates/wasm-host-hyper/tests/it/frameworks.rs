@@ -53,7 +53,7 @@ async fn a_chain_decides_in_front_of_a_tonic_router() {
 #[tokio::test]
 async fn a_chain_decides_in_front_of_a_client() {
     let upstream = service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::from("from afar"))) });
-    let open = wasm_host::PluginChain::new([]);
+    let open = wasm_host::PluginChain::new([]).unwrap();
     let address = serve(ServiceBuilder::new().layer(PluginLayer::new(open)).service(upstream)).await;
 
     let sender = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http::<Body>();

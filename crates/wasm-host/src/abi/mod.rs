@@ -7,7 +7,7 @@ mod componentize;
 mod detect;
 mod native;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 pub(crate) use self::{
     componentize::componentize,
@@ -97,6 +97,11 @@ pub(crate) trait Guest: Send {
         Box::pin(async { Ok(ErrorAction::Continue) })
     }
 
+    /// Time has passed: the host calls it outside of exchanges.
+    fn on_tick<'a>(&'a mut self, _store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn on_complete<'a>(
         &'a mut self,
         _store: &'a mut HostStore,
@@ -128,6 +133,8 @@ pub(crate) struct Declared {
     pub(crate) request_body: BodyReading,
     pub(crate) response_body: BodyReading,
     pub(crate) failures: WatchedFailures,
+    /// How long after one tick the next one comes.
+    pub(crate) tick: Option<Duration>,
 }
 
 /// The failures that a plugin's error phase sees.
@@ -170,6 +177,8 @@ pub struct Phases {
     pub error: bool,
     /// It sees how exchanges ended.
     pub complete: bool,
+    /// It is called every now and then, outside of exchanges.
+    pub tick: bool,
 }
 
 impl Phases {
@@ -187,6 +196,7 @@ impl Phases {
             Phase::ResponseBody => self.response_body,
             Phase::Error => self.error,
             Phase::Complete => self.complete,
+            Phase::Tick => self.tick,
         }
     }
 
@@ -199,6 +209,7 @@ impl Phases {
             Phase::ResponseBody => &mut self.response_body,
             Phase::Error => &mut self.error,
             Phase::Complete => &mut self.complete,
+            Phase::Tick => &mut self.tick,
         };
         *cleared = false;
     }
@@ -217,6 +228,7 @@ impl Phases {
             response_body: self.response_body || other.response_body,
             error: self.error || other.error,
             complete: self.complete || other.complete,
+            tick: self.tick || other.tick,
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// What one plugin may use of what the host offers. The default grants nothing.
 ///
 /// Logging, clocks, random numbers and the plugin's own configuration need no grant.
@@ -5,6 +7,10 @@
 pub struct Grants {
     /// Services that the plugin may send a request to.
     pub upstreams: Names,
+    /// The longest time that the plugin may give an upstream to answer; none: it may set no timeout.
+    pub upstream_timeout: Option<Duration>,
+    /// How often the plugin may have the host send a request again.
+    pub upstream_retries: u32,
     /// Whether the plugin may record metrics.
     pub metrics: bool,
 }

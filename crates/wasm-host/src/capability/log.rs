@@ -1,7 +1,17 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use bytes::{Buf, Bytes, BytesMut};
+use governor::{Quota, RateLimiter, middleware::NoOpMiddleware, nanos::Nanos, state::InMemoryState, state::NotKeyed};
 use parking_lot::Mutex;
+
+use super::RateClock;
 
 /// How severe a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +36,8 @@ pub enum LogLevel {
 pub struct LogRecord<'a> {
     /// The plugin.
     pub plugin: &'a str,
+    /// Which version of it: what its [builder](crate::PluginBuilder::version) was told.
+    pub version: &'a str,
     /// The id of the exchange it was called for; empty outside of one.
     pub exchange: &'a str,
     /// How severe.
@@ -34,6 +46,8 @@ pub struct LogRecord<'a> {
     pub context: &'a str,
     /// The text. Control characters are the guest's: a sink that prints must escape them.
     pub message: &'a str,
+    /// Fields of the guest's choice, each name once.
+    pub fields: &'a [(String, String)],
 }
 
 /// Where messages of guests go. Called on the request's path: it must not block.
@@ -48,10 +62,16 @@ pub struct TracingLog;
 
 impl LogSink for TracingLog {
     fn log(&self, record: &LogRecord<'_>) {
-        let LogRecord { plugin, exchange, level, context, message } = *record;
+        let LogRecord { plugin, version, exchange, level, context, message, fields } = *record;
+        // The fields of an event are known when it is compiled: those of a guest are one of them.
+        let fields = (!fields.is_empty()).then(|| as_json(fields));
         macro_rules! emit {
             ($level:ident) => {
-                tracing::$level!(target: "wasm_host::guest", plugin, exchange, context, "{}", message.escape_debug())
+                tracing::$level!(
+                    target: "wasm_host::guest",
+                    plugin, version, exchange, context, fields,
+                    "{}", message.escape_debug()
+                )
             };
         }
         match level {
@@ -62,6 +82,11 @@ impl LogSink for TracingLog {
             LogLevel::Error | LogLevel::Critical => emit!(error),
         }
     }
+}
+
+fn as_json(fields: &[(String, String)]) -> String {
+    let fields = fields.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    serde_json::Value::Object(fields.collect()).to_string()
 }
 
 /// What a message costs besides its text: a flood of empty ones is a flood.
@@ -100,6 +125,49 @@ impl LogBudget {
     }
 }
 
+/// Messages that all instances of a plugin together may log in a second.
+#[derive(Debug)]
+pub(crate) struct LogRate {
+    limiter: RateLimiter<NotKeyed, InMemoryState, RateClock, NoOpMiddleware<Nanos>>,
+    dropped: AtomicU64,
+}
+
+impl LogRate {
+    pub(crate) fn new(messages_a_second: NonZeroU32, clock: RateClock) -> Self {
+        let limiter = RateLimiter::direct_with_clock(Quota::per_second(messages_a_second), clock);
+        Self { limiter, dropped: AtomicU64::new(0) }
+    }
+
+    /// Whether one more message is to be logged. What is not is counted.
+    pub(crate) fn admits(&self) -> bool {
+        let admitted = self.limiter.check().is_ok();
+        if !admitted {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+        admitted
+    }
+
+    /// How many messages were dropped so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+/// The fields that a message keeps: of those with one name the last, and not too many.
+pub(crate) fn kept_fields(fields: Vec<(String, String)>) -> Vec<(String, String)> {
+    const FIELDS: usize = 16;
+    let mut kept: Vec<(String, String)> = Vec::new();
+    for (name, value) in fields {
+        let is_full = kept.len() == FIELDS;
+        match kept.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None if is_full => {}
+            None => kept.push((name, value)),
+        }
+    }
+    kept
+}
+
 /// What a guest wrote to stdout or stderr in one call, up to a bound. The end is kept: a panic's text is there.
 #[derive(Clone, Debug)]
 pub(crate) struct GuestOutput {
@@ -129,7 +197,10 @@ impl GuestOutput {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
+    use crate::ManualClock;
 
     #[test]
     fn output_keeps_its_end_within_the_bound() {
@@ -140,6 +211,24 @@ mod tests {
         output.write(b"0123456789");
         assert_eq!(output.take(), "6789");
         assert!(output.take().is_empty());
+    }
+
+    #[test]
+    fn a_rate_counts_what_it_drops_and_recovers() {
+        let clock = ManualClock::new(SystemTime::UNIX_EPOCH);
+        let rate = LogRate::new(NonZeroU32::new(2).unwrap(), RateClock(Arc::new(clock.clone())));
+        assert_eq!([(); 4].map(|()| rate.admits()), [true, true, false, false]);
+        assert_eq!(rate.dropped(), 2);
+        clock.advance(Duration::from_millis(500));
+        assert_eq!([(); 2].map(|()| rate.admits()), [true, false]);
+    }
+
+    #[test]
+    fn of_fields_with_one_name_the_last_counts() {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let kept = kept_fields(vec![field("a", "1"), field("b", "2"), field("a", "3")]);
+        assert_eq!(kept, [field("a", "3"), field("b", "2")]);
+        assert_eq!(kept_fields((0..100).map(|n| field(&n.to_string(), "")).collect()).len(), 16);
     }
 
     #[test]

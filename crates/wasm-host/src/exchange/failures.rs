@@ -65,11 +65,11 @@ impl Exchange {
             Some(ErrorAction::Respond(response)) => ErrorOutcome::Respond(response.into_response()),
             Some(ErrorAction::Retry(service)) => {
                 let named = |name: String| self.shared.facts.services.iter().find(|known| ***known == *name).cloned();
-                self.chosen = service.and_then(named).or_else(|| self.chosen.take());
+                self.routing.service = service.and_then(named).or_else(|| self.routing.service.take());
                 let Some(body) = self.retries.next() else { return ErrorOutcome::Unanswered };
                 let mut core = self.shared.core().await;
                 let state = core.state(&self.shared);
-                state.upstream.clone_from(&self.chosen);
+                state.routing.clone_from(&self.routing);
                 ErrorOutcome::Retry(Request::from_parts(state.request.clone(), body))
             }
             Some(ErrorAction::Continue) | None => ErrorOutcome::Unanswered,
@@ -106,7 +106,7 @@ impl Exchange {
             false => (UpstreamFailureKind::Reset, StatusCode::BAD_GATEWAY),
         };
         let failure = UpstreamFailure {
-            service: self.chosen.clone().or_else(|| self.shared.facts.service.clone()),
+            service: self.routing.service.clone().or_else(|| self.shared.facts.service.clone()),
             kind,
             message: error.to_string(),
             status,

@@ -23,7 +23,7 @@ pub enum ErrorOutcome {
     Unanswered,
     /// This is the answer, to be passed to [`Exchange::on_response`](crate::Exchange::on_response).
     Respond(Response<Body>),
-    /// Send this request, the one that failed, once more. [`Exchange::chosen_service`](crate::Exchange::chosen_service)
+    /// Send this request, the one that failed, once more. [`Exchange::routing`](crate::Exchange::routing)
     /// says where to.
     Retry(Request<Body>),
 }

@@ -43,8 +43,8 @@ impl Body {
 }
 
 impl Body {
-    /// The same bytes once more, when they are all there.
-    pub(crate) fn try_clone(&self) -> Option<Self> {
+    /// The same bytes once more, when they are all there; none for a body that flows. Copies nothing.
+    pub fn try_clone(&self) -> Option<Self> {
         match &self.0 {
             Inner::Full(bytes) => Some(Self(Inner::Full(bytes.clone()))),
             Inner::Stream(_) | Inner::Failed(_) => None,

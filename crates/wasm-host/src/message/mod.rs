@@ -14,7 +14,7 @@ pub(crate) use edit::{
 };
 #[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub use local::LocalResponse;
-pub use state::{ExchangeFacts, Phase};
+pub use state::{ExchangeFacts, Phase, Routing, TlsFacts};
 pub(crate) use state::{ExchangeState, PropertyError};
 
 use crate::body::Event;

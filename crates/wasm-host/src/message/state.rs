@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, LazyLock},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use http::{HeaderMap, request::Parts as RequestParts, response::Parts as ResponseParts};
@@ -25,10 +25,44 @@ pub struct ExchangeFacts {
     pub service: Option<Arc<str>>,
     /// The client's address.
     pub client_address: Option<IpAddr>,
+    /// How the client's connection is secured; none when it is not, or nobody knows.
+    pub tls: Option<Arc<TlsFacts>>,
     /// When the request arrived.
     pub received_at: SystemTime,
     /// The services that a plugin may send the request to, when it is granted to choose.
     pub services: Arc<[Arc<str>]>,
+}
+
+/// How a client's connection is secured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: String,
+    /// The cipher suite by its IANA name.
+    pub cipher_suite: Option<String>,
+    /// The name that the client asked for (RFC 6066 3).
+    pub server_name: Option<String>,
+    /// The protocol that was agreed on (RFC 7301), such as `h2`.
+    pub alpn: Option<String>,
+}
+
+/// What plugins said about how a request is sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Routing {
+    /// The service that it goes to, in place of the route's own.
+    pub service: Option<Arc<str>>,
+    /// How long the response's headers may take, in place of the route's own timeout.
+    pub timeout: Option<Duration>,
+    /// How often it is sent again when a server fails it, and sending it again can do no harm.
+    pub retries: u32,
+}
+
+impl Routing {
+    /// Whether plugins said nothing.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for ExchangeFacts {
@@ -39,6 +73,7 @@ impl Default for ExchangeFacts {
             route: None,
             service: None,
             client_address: None,
+            tls: None,
             received_at: SystemTime::now(),
             services: Arc::clone(&NO_SERVICES),
         }
@@ -54,7 +89,7 @@ pub(crate) struct ExchangeState {
     pub(crate) request: RequestParts,
     pub(crate) response: ResponseParts,
     pub(crate) phase: Phase,
-    pub(crate) upstream: Option<Arc<str>>,
+    pub(crate) routing: Routing,
     pub(crate) edits: EditBudget,
     /// How the plugin of this call wants to read the body, when it said so.
     pub(crate) reading: Option<BodyReading>,
@@ -63,13 +98,13 @@ pub(crate) struct ExchangeState {
     properties: HashMap<Box<str>, PropertyValue>,
     property_bytes: usize,
     undo: Undo,
-    upstream_before: Option<Arc<str>>,
+    routing_before: Routing,
     /// Properties that this call has set, each with the value it had before the call.
     properties_before: Vec<(Box<str>, Option<PropertyValue>)>,
     trailers_before: Option<HeaderMap>,
 }
 
-/// A phase of an exchange.
+/// When a plugin is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -87,6 +122,8 @@ pub enum Phase {
     Error,
     /// The exchange is over.
     Complete,
+    /// Time has passed, outside of any exchange.
+    Tick,
 }
 
 impl Phase {
@@ -104,6 +141,7 @@ impl Phase {
             Self::ResponseBody => "response-body",
             Self::Error => "error",
             Self::Complete => "complete",
+            Self::Tick => "tick",
         }
     }
 }
@@ -133,14 +171,14 @@ impl ExchangeState {
             request: http::Request::new(()).into_parts().0,
             response: http::Response::new(()).into_parts().0,
             phase: Phase::Request,
-            upstream: None,
+            routing: Routing::default(),
             edits: EditBudget::new(0),
             reading: None,
             trailers: None,
             properties: HashMap::new(),
             property_bytes: 0,
             undo: Undo::Unwanted,
-            upstream_before: None,
+            routing_before: Routing::default(),
             properties_before: Vec::new(),
             trailers_before: None,
         }
@@ -151,7 +189,7 @@ impl ExchangeState {
         self.phase = phase;
         self.edits = EditBudget::new(header_bytes);
         self.reading = None;
-        self.upstream_before.clone_from(&self.upstream);
+        self.routing_before.clone_from(&self.routing);
         self.properties_before.clear();
         self.trailers_before.clone_from(&self.trailers);
         self.undo = if undo_wanted { Undo::Untouched } else { Undo::Unwanted };
@@ -180,7 +218,7 @@ impl ExchangeState {
 
     /// Undoes the edits and the choices of the failed call.
     pub(crate) fn roll_back(&mut self) {
-        self.upstream.clone_from(&self.upstream_before);
+        self.routing.clone_from(&self.routing_before);
         self.trailers.clone_from(&self.trailers_before);
         for (name, before) in std::mem::take(&mut self.properties_before) {
             self.put_property(&name, before);

@@ -1,14 +1,19 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Code, Inner, Plugin};
 use crate::{
-    BodyReading, CircuitBreaker, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy, Result,
+    BodyReading, CircuitBreaker, Digest, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy,
+    Result,
     abi::Declared,
     breaker::Breaker,
-    capability::{PluginConfig, PluginMetrics},
+    capability::{LogRate, PluginConfig, PluginMetrics, RateClock},
     compile::Source,
     metrics::Counters,
     pool::Pool,
@@ -27,6 +32,10 @@ pub struct PluginBuilder {
     pool: PoolPolicy,
     policy: FailurePolicy,
     circuit_breaker: Option<CircuitBreaker>,
+    version: Option<String>,
+    tick: Option<Duration>,
+    requires: Vec<String>,
+    provides: Vec<String>,
     priority: i32,
     request_body: Option<BodyReading>,
     response_body: Option<BodyReading>,
@@ -58,6 +67,10 @@ impl PluginBuilder {
             pool: PoolPolicy::default(),
             policy: FailurePolicy::default(),
             circuit_breaker: None,
+            version: None,
+            tick: None,
+            requires: Vec::new(),
+            provides: Vec::new(),
             priority: 0,
             request_body: None,
             response_body: None,
@@ -79,6 +92,13 @@ impl PluginBuilder {
     /// The configuration handed to the guest. The default is `null`.
     pub fn config(mut self, config: Value) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Which version of the plugin this is, for its log messages. The default is the first twelve digits of its file's
+    /// digest.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 
@@ -125,6 +145,24 @@ impl PluginBuilder {
         self
     }
 
+    /// How long after one tick the next one comes, in place of what the plugin declares itself. At least 10 milliseconds.
+    pub fn tick(mut self, every: Duration) -> Self {
+        self.tick = Some(every);
+        self
+    }
+
+    /// Properties that the plugin reads and cannot do without: a chain in which no plugin before it provides them is refused.
+    pub fn requires<N: Into<String>>(mut self, properties: impl IntoIterator<Item = N>) -> Self {
+        self.requires.extend(properties.into_iter().map(Into::into));
+        self
+    }
+
+    /// Properties that the plugin sets for later ones.
+    pub fn provides<N: Into<String>>(mut self, properties: impl IntoIterator<Item = N>) -> Self {
+        self.provides.extend(properties.into_iter().map(Into::into));
+        self
+    }
+
     /// Its place in a chain: lower first, equals in the order they were given. The default is 0.
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
@@ -150,6 +188,7 @@ impl PluginBuilder {
         };
         let phases = pre.phases();
         let wanted = [("request", self.request_body), ("response", self.response_body)];
+        let tick = self.tick;
         let mut inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, phases);
         let name = inner.context.name.to_string();
         let mut instance = match inner.start_instance().await {
@@ -163,6 +202,7 @@ impl PluginBuilder {
         };
         inner.pool.put(instance);
         inner.set_readings(wanted)?;
+        inner.set_tick(tick)?;
         Ok(Plugin(Arc::new(inner)))
     }
 
@@ -177,13 +217,19 @@ impl PluginBuilder {
         let pool = Arc::new(Pool::new(&self.pool, &self.limits));
         engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name);
+        let version = self.version.or_else(|| code.digest().map(short)).unwrap_or_default();
+        let log_rate = LogRate::new(self.limits.log_rate, RateClock(Arc::clone(&engine.0.sources.clock)));
         let context = PluginContext {
             name: self.name.into(),
             config: PluginConfig::new(&self.config),
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,
             grants: self.grants,
+            version: version.into(),
             log: Arc::clone(&engine.0.log),
+            log_rate,
+            sources: engine.0.sources.clone(),
+            instances: AtomicU64::new(0),
         };
         let breaker = self.circuit_breaker.map(|policy| Breaker::new(policy, Arc::clone(&context.name)));
         Inner {
@@ -195,9 +241,17 @@ impl PluginBuilder {
             pool,
             policy: self.policy,
             breaker,
+            requires: self.requires,
+            provides: self.provides,
             priority: self.priority,
             counters: Counters::default(),
             observer,
         }
     }
+}
+
+fn short(digest: Digest) -> String {
+    const DIGITS: usize = 12;
+    let text = digest.to_string();
+    text.trim_start_matches("sha256:").chars().take(DIGITS).collect()
 }

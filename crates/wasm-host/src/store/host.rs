@@ -1,13 +1,16 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::stdio::Output;
+use super::{Sources, stdio::Output};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, PluginConfig, PluginMetrics},
+    capability::{GuestOutput, LogBudget, LogRate, PluginConfig, PluginMetrics},
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -25,8 +28,13 @@ pub(crate) struct PluginContext {
     pub(crate) config: PluginConfig,
     pub(crate) limits: Limits,
     pub(crate) grants: Grants,
+    pub(crate) version: Box<str>,
     pub(crate) log: Arc<dyn LogSink>,
+    pub(crate) log_rate: LogRate,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) sources: Sources,
+    /// Instances that were made so far.
+    pub(crate) instances: AtomicU64,
 }
 
 /// The host's side of one instance.
@@ -45,6 +53,14 @@ pub(crate) struct HostState {
     stderr: GuestOutput,
     last_words: Bytes,
     wasi: WasiCtx,
+}
+
+/// What is logged for a guest.
+pub(crate) struct Message<'a> {
+    pub(crate) level: LogLevel,
+    pub(crate) context: &'a str,
+    pub(crate) message: &'a str,
+    pub(crate) fields: &'a [(String, String)],
 }
 
 /// The host ended a call from within a hostcall.
@@ -73,13 +89,13 @@ impl HostState {
     pub(crate) fn new(plugin: Arc<PluginContext>, meter: Arc<Meter>) -> Self {
         let stdout = GuestOutput::new(plugin.limits.log_bytes);
         let stderr = GuestOutput::new(plugin.limits.log_bytes);
-        let wasi = WasiCtx::builder()
-            .stdout(Output(stdout.clone()))
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(Output(stdout.clone()))
             .stderr(Output(stderr.clone()))
             .allow_tcp(false)
             .allow_udp(false)
-            .max_random_size(RANDOM_BYTES)
-            .build();
+            .max_random_size(RANDOM_BYTES);
+        plugin.sources.give(&mut wasi, &plugin.name, plugin.instances.fetch_add(1, Relaxed));
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         let mut state = Self {
@@ -94,7 +110,7 @@ impl HostState {
             stdout,
             stderr,
             last_words: Bytes::new(),
-            wasi,
+            wasi: wasi.build(),
             plugin,
         };
         state.begin_call();
@@ -120,7 +136,8 @@ impl HostState {
         for (bytes, context, level) in written.into_iter().filter(|(bytes, ..)| !bytes.is_empty()) {
             let text = String::from_utf8_lossy(&bytes);
             for line in self.plugin.config.redact(&text).lines() {
-                emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, line);
+                let message = Message { level, context, message: line, fields: &[] };
+                emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
             }
         }
         let dropped = self.log.dropped();
@@ -160,7 +177,12 @@ impl HostState {
 
     /// Logs a message of the guest, within its budget.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, message);
+        self.log_with(Message { level, context, message, fields: &[] });
+    }
+
+    /// The same, with fields.
+    pub(crate) fn log_with(&mut self, message: Message<'_>) {
+        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
     }
 }
 
@@ -168,13 +190,14 @@ fn emit(
     plugin: &PluginContext,
     exchange: Option<&ExchangeState>,
     budget: &mut LogBudget,
-    level: LogLevel,
-    context: &str,
-    message: &str,
+    Message { level, context, message, fields }: Message<'_>,
 ) {
-    if budget.admits(context.len() + message.len()) {
+    let bytes =
+        fields.iter().fold(context.len() + message.len(), |bytes, (name, value)| bytes + name.len() + value.len());
+    if budget.admits(bytes) && plugin.log_rate.admits() {
         let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
-        plugin.log.log(&LogRecord { plugin: &plugin.name, exchange, level, context, message });
+        let version = &plugin.version;
+        plugin.log.log(&LogRecord { plugin: &plugin.name, version, exchange, level, context, message, fields });
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn streamed_response<const N: usize>(frames: [&'static str; N]) -> Re
 }
 
 pub(crate) fn open(plugins: impl IntoIterator<Item = Plugin>) -> Exchange {
-    PluginChain::new(plugins).exchange(ExchangeFacts { id: "exchange-1".into(), ..ExchangeFacts::default() })
+    PluginChain::new(plugins).unwrap().exchange(ExchangeFacts { id: "exchange-1".into(), ..ExchangeFacts::default() })
 }
 
 /// The request phase of one plugin.
@@ -101,6 +101,22 @@ pub(crate) async fn bytes(body: Body) -> Bytes {
 
 pub(crate) async fn text(body: Body) -> String {
     String::from_utf8(bytes(body).await.to_vec()).unwrap()
+}
+
+/// Runs a test in a process of its own, where nothing else takes memory. False: this is not that process, and it has run.
+pub(crate) fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "TEST_RUNS_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    false
 }
 
 /// Keeps what guests log.

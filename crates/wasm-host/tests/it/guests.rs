@@ -26,7 +26,7 @@ pub(crate) async fn native_observe() {
         client_address: Some([192, 0, 2, 1].into()),
         ..ExchangeFacts::default()
     };
-    let mut exchange = PluginChain::new([observe]).exchange(facts);
+    let mut exchange = PluginChain::new([observe]).unwrap().exchange(facts);
     passed(exchange.on_request(request(&[("a", "b")])).await);
     exchange.on_response(response(404)).await;
     assert_eq!(
@@ -143,9 +143,10 @@ pub(crate) async fn native_choose() {
     let services: Arc<[Arc<str>]> = Arc::from(["main".into(), "canary".into()]);
     let ask = async |service| {
         let mut exchange = PluginChain::new([choose.clone()])
+            .unwrap()
             .exchange(ExchangeFacts { services: Arc::clone(&services), ..ExchangeFacts::default() });
         match exchange.on_request(request(&[("x-service", service)])).await {
-            RequestOutcome::Continue(_) => exchange.chosen_service().unwrap().to_string(),
+            RequestOutcome::Continue(_) => exchange.routing().service.as_ref().unwrap().to_string(),
             RequestOutcome::Respond(response) => text(response.into_body()).await,
             RequestOutcome::BodyFailed(error) => panic!("{error}"),
         }
@@ -153,6 +154,21 @@ pub(crate) async fn native_choose() {
     assert_eq!(ask("canary").await, "canary");
     assert_eq!(ask("main").await, "denied");
     assert_eq!(ask("gone").await, "unknown");
+}
+
+#[tokio::test]
+pub(crate) async fn native_write_log() {
+    crate::logging::messages_carry_fields().await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_tell_facts() {
+    crate::repeatable::a_run_can_be_repeated().await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_tick() {
+    crate::ticks::a_plugin_ticks_between_requests().await;
 }
 
 #[tokio::test]
@@ -303,7 +319,7 @@ pub(crate) async fn native_wrong_world() {
         error.to_string(),
         "no plugin ABI fits this component: it exports add; supported are: native (exports one or more of \
          wasm-host:plugin/{request-phase, request-body-phase, response-phase, response-body-phase, error-phase, \
-         complete-phase}@0.1.0)"
+         complete-phase, tick-phase}@0.1.0)"
     );
 }
 

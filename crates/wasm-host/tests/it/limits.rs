@@ -5,7 +5,7 @@ use std::time::Duration;
 use test_guests::{NATIVE_CONFIGURE, NATIVE_MISBEHAVE};
 use wasm_host::{Failure, FailureClass, Limits, Plugin, PoolPolicy, Reuse};
 
-use crate::common::{Logged, answered, engine, open, passed, plugin, request, status};
+use crate::common::{Logged, answered, engine, is_alone, open, passed, plugin, request, status};
 
 /// Deadlines that a test waits for: `loop` reaches the first, a sleeper the second. A busy machine must not reach them.
 fn tight() -> Limits {
@@ -186,6 +186,9 @@ async fn a_computing_guest_lets_others_in() {
 
 #[tokio::test]
 async fn memory_does_not_creep_over_ten_thousand_failures() {
+    if !is_alone("limits::memory_does_not_creep_over_ten_thousand_failures") {
+        return;
+    }
     let tight = Limits {
         cpu: Duration::from_millis(20),
         wall: Duration::from_millis(40),

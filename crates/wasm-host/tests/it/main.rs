@@ -18,9 +18,13 @@ mod guests;
 mod invariants;
 mod limits;
 mod load;
+mod logging;
 mod observe;
 mod phases;
 mod pool;
+mod repeatable;
+mod routing;
+mod ticks;
 
 macro_rules! has_a_test {
     ($guest:ident) => {

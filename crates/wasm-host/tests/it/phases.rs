@@ -55,7 +55,7 @@ async fn completing_in_the_background_returns_the_instances() {
 
 #[tokio::test]
 async fn an_empty_chain_passes_everything() {
-    let mut exchange = PluginChain::new([]).exchange(wasm_host::ExchangeFacts::default());
+    let mut exchange = PluginChain::new([]).unwrap().exchange(wasm_host::ExchangeFacts::default());
     passed(exchange.on_request(request(&[])).await);
     assert_eq!(exchange.on_response(response(204)).await.status(), 204);
 }

@@ -24,7 +24,7 @@ fn failure(kind: Kind, status: u16) -> UpstreamFailure {
 
 async fn pages(config: Value) -> PluginChain {
     let grants = Grants { upstreams: Names::Only(vec!["fallback".into()]), ..Grants::default() };
-    PluginChain::new([builder(ERROR_PAGES, config).grants(grants).load(engine()).await.unwrap()])
+    PluginChain::new([builder(ERROR_PAGES, config).grants(grants).load(engine()).await.unwrap()]).unwrap()
 }
 
 async fn without_retry() -> Value {
@@ -101,7 +101,7 @@ async fn a_request_is_sent_once_to_the_fallback() {
     let mut exchange = sent(&chain, &[("x-a", "1")]).await;
     let ErrorOutcome::Retry(again) = exchange.on_error(&failure(Kind::Connect, 502)).await else { panic!("no retry") };
     assert_eq!(again.headers()["x-a"], "1");
-    assert_eq!(exchange.chosen_service().map(|service| &**service), Some("fallback"));
+    assert_eq!(exchange.routing().service.as_ref().map(|service| &**service), Some("fallback"));
     assert!(page(&mut exchange, failure(Kind::Connect, 502)).await.is_some());
     let page = page(&mut sent(&chain, &[]).await, failure(Kind::Timeout, 504)).await.unwrap();
     assert_eq!(page.status, 504, "what may have been done is not done twice");
@@ -113,7 +113,7 @@ async fn a_failed_plugin_has_a_page() {
     let fails = json!({ "keys": [{ "name": "a\nb", "key": "k" }] });
     let fails = builder(API_KEY_AUTH, fails).load(engine()).await.unwrap();
     let pages = builder(ERROR_PAGES, without_retry().await).load(engine()).await.unwrap();
-    let chain = PluginChain::new([pages, fails]);
+    let chain = PluginChain::new([pages, fails]).unwrap();
     let passed = exchange(&chain, facts("pages-2"), get("/", &[("x-api-key", "k")]), answer(200, &[])).await;
     assert_eq!(passed.status(), 500);
     assert_eq!(passed.json()["error"], "Something is wrong on our side.");

@@ -70,7 +70,7 @@ pub(crate) fn builder(example: Example, config: Value) -> PluginBuilder {
 }
 
 pub(crate) async fn chain(example: Example, config: Value) -> PluginChain {
-    PluginChain::new([builder(example, config).load(engine()).await.unwrap()])
+    PluginChain::new([builder(example, config).load(engine()).await.unwrap()]).unwrap()
 }
 
 /// The chain of the plugin with its own `config.json`.
@@ -159,7 +159,7 @@ pub(crate) async fn exchange(
         finished: true,
         ..Summary::default()
     };
-    let chosen = exchange.chosen_service().map(|service| service.to_string());
+    let chosen = exchange.routing().service.as_ref().map(|service| service.to_string());
     exchange.complete(summary).await;
     let body = String::from_utf8_lossy(&bytes).into_owned();
     Passed { upstream, upstream_body, chosen, response, bytes, body, trailers }

@@ -29,7 +29,7 @@ async fn stays_packed(examples: &[Example], packed: &[u8]) {
     for example in examples {
         plugins.push(builder(*example, example_config(*example)).load(engine()).await.unwrap());
     }
-    let chain = PluginChain::new(plugins);
+    let chain = PluginChain::new(plugins).unwrap();
     let mut request = post("application/json", packed.to_vec());
     request.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
     let answer = Response::builder()

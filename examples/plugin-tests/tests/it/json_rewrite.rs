@@ -152,7 +152,7 @@ async fn a_body_over_its_bound_is_the_operators_decision() {
     let passed = send(&chain(JSON_REWRITE, config.clone()).await, post(JSON, body)).await;
     assert_eq!((passed.status(), passed.upstream.is_some()), (413, false));
     let open = builder(JSON_REWRITE, config).on_failure(FailurePolicy::always(FailureAction::Open));
-    let open = PluginChain::new([open.load(engine()).await.unwrap()]);
+    let open = PluginChain::new([open.load(engine()).await.unwrap()]).unwrap();
     assert_eq!(send(&open, post(JSON, body)).await.upstream_body, body);
 }
 

@@ -16,7 +16,7 @@ mod scan;
 
 async fn router(config: Value, granted: Names) -> PluginChain {
     let grants = Grants { upstreams: granted, ..Grants::default() };
-    PluginChain::new([builder(MODEL_ROUTER, config).grants(grants).load(engine()).await.unwrap()])
+    PluginChain::new([builder(MODEL_ROUTER, config).grants(grants).load(engine()).await.unwrap()]).unwrap()
 }
 
 async fn route(config: Value, request: Request<Body>) -> Passed {

@@ -18,7 +18,7 @@ async fn limiter(config: Value) -> PluginChain {
     let plugin = builder(RATE_LIMIT, config)
         .pool(PoolPolicy::Reuse(Reuse::default()))
         .limits(Limits { concurrency: 1, ..Limits::default() });
-    PluginChain::new([plugin.load(engine()).await.unwrap()])
+    PluginChain::new([plugin.load(engine()).await.unwrap()]).unwrap()
 }
 
 async fn send_from(chain: &PluginChain, address: IpAddr, request: Request<Body>) -> Passed {

@@ -8,7 +8,7 @@ use crate::harness::{Passed, builder, engine, example_config, get, refusal, send
 /// As the README says: instances are used again, so that schemas are compiled once.
 async fn validator(config: Value) -> PluginChain {
     let plugin = builder(SCHEMA_VALIDATION, config).pool(PoolPolicy::Reuse(Reuse::default()));
-    PluginChain::new([plugin.load(engine()).await.unwrap()])
+    PluginChain::new([plugin.load(engine()).await.unwrap()]).unwrap()
 }
 
 async fn example() -> PluginChain {

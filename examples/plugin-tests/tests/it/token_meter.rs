@@ -92,7 +92,7 @@ async fn other_bodies_go_past_it() {
 async fn measures_by_service() {
     let grants = Grants { metrics: true, ..Grants::default() };
     let builder = Plugin::builder("meter-by-service").file(TOKEN_METER.file).config(example_config(TOKEN_METER));
-    let chain = PluginChain::new([builder.grants(grants).load(engine()).await.unwrap()]);
+    let chain = PluginChain::new([builder.grants(grants).load(engine()).await.unwrap()]).unwrap();
     for stream in [OPENAI, ANTHROPIC] {
         let facts = ExchangeFacts { service: Some("llm".into()), ..facts("meter-4") };
         exchange(&chain, facts, get("/", &[]), content("text/event-stream", stream)).await;
@@ -110,7 +110,7 @@ async fn measures_by_service() {
 async fn measures_a_stream_that_was_left() {
     let grants = Grants { metrics: true, ..Grants::default() };
     let builder = Plugin::builder("meter-left").file(TOKEN_METER.file).grants(grants);
-    let chain = PluginChain::new([builder.load(engine()).await.unwrap()]);
+    let chain = PluginChain::new([builder.load(engine()).await.unwrap()]).unwrap();
     let mut exchange = chain.exchange(facts("meter-5"));
     exchange.on_request(get("/", &[])).await;
     let answer = content("text/event-stream", frames(["data: 1\n\n", "data: 2\n\n"]));

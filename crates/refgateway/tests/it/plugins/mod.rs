@@ -6,6 +6,7 @@ mod decisions;
 mod failures;
 mod lifecycle;
 mod observed;
+mod routing;
 mod streaming;
 
 use http::Request;

@@ -27,6 +27,7 @@ pub(super) struct NativePre {
     pub(super) response_body: Option<phases::response_body_phase::GuestIndices>,
     pub(super) error: Option<phases::error_phase::GuestIndices>,
     pub(super) complete: Option<phases::complete_phase::GuestIndices>,
+    pub(super) tick: Option<phases::tick_phase::GuestIndices>,
 }
 
 impl GuestPre for NativePre {
@@ -39,6 +40,7 @@ impl GuestPre for NativePre {
             response_body: self.response_body.is_some(),
             error: self.error.is_some(),
             complete: self.complete.is_some(),
+            tick: self.tick.is_some(),
         }
     }
 
@@ -62,6 +64,7 @@ impl GuestPre for NativePre {
                 response_body: load!(response_body, store, instance),
                 error: load!(error, store, instance),
                 complete: load!(complete, store, instance),
+                tick: load!(tick, store, instance),
             };
             Ok(Box::new(guest) as Box<dyn Guest>)
         })
@@ -76,6 +79,7 @@ struct NativeGuest {
     response_body: Option<phases::response_body_phase::Guest>,
     error: Option<phases::error_phase::Guest>,
     complete: Option<phases::complete_phase::Guest>,
+    tick: Option<phases::tick_phase::Guest>,
 }
 
 impl Guest for NativeGuest {
@@ -98,6 +102,10 @@ impl Guest for NativeGuest {
             }
             if let Some(phase) = &self.error {
                 declared.failures = watched(phase.call_declare_failures(&mut *store).await?);
+            }
+            if let Some(phase) = &self.tick {
+                let every = phase.call_declare_tick(&mut *store).await?;
+                declared.tick = Some(Duration::from_millis(every.into()));
             }
             Ok(declared)
         })
@@ -172,6 +180,13 @@ impl Guest for NativeGuest {
                 }
                 WitErrorAction::Retry(service) => Ok(ErrorAction::Retry(service)),
             }
+        })
+    }
+
+    fn on_tick<'a>(&'a mut self, store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<()>> {
+        Box::pin(async move {
+            let Some(phase) = &self.tick else { return Ok(()) };
+            phase.call_on_tick(store).await?.map_err(GuestError::Declared)
         })
     }
 

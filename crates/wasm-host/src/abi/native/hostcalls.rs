@@ -7,21 +7,13 @@ use wasmtime::{Result, component::Resource};
 use super::{
     RequestHandle, ResponseHandle,
     bindings::{
-        wasi::{
-            config::store as config,
-            logging::logging::{self, Level},
-        },
-        wasm_host::plugin::{
-            exchange, properties,
-            types::{self, BodyReading, EditError},
-            upstream::{self, UpstreamError},
-        },
+        wasi::config::store as config,
+        wasm_host::plugin::types::{self, BodyReading, EditError},
     },
     body::reading_of,
 };
 use crate::{
-    LogLevel,
-    message::{self, ExchangeState, Headers, LocalResponse, Phase, PropertyError, Trailers},
+    message::{self, ExchangeState, Headers, LocalResponse, Phase, Trailers},
     store::HostState,
 };
 
@@ -277,78 +269,6 @@ impl types::HostLocalResponse for HostState {
 
     fn drop(&mut self, response: Resource<LocalResponse>) -> Result<()> {
         self.take_local_response(response)?;
-        Ok(())
-    }
-}
-
-impl exchange::Host for HostState {
-    fn id(&mut self) -> Result<String> {
-        Ok(self.exchange()?.facts.id.clone())
-    }
-
-    fn route(&mut self) -> Result<Option<String>> {
-        Ok(self.exchange()?.facts.route.as_deref().map(str::to_owned))
-    }
-
-    fn service(&mut self) -> Result<Option<String>> {
-        let exchange = self.exchange()?;
-        Ok(exchange.upstream.as_ref().or(exchange.facts.service.as_ref()).map(|service| service.to_string()))
-    }
-
-    fn client_address(&mut self) -> Result<Option<String>> {
-        Ok(self.exchange()?.facts.client_address.map(|address| address.to_string()))
-    }
-
-    fn received_at(&mut self) -> Result<u64> {
-        let since_epoch = self.exchange()?.facts.received_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-impl properties::Host for HostState {
-    fn get(&mut self, name: String) -> Result<Option<Vec<u8>>> {
-        Ok(self.exchange()?.property(&name).map(<[u8]>::to_vec))
-    }
-
-    fn set(&mut self, name: String, value: Vec<u8>) -> Result<Result<(), properties::PropertyError>> {
-        Ok(self.exchange()?.set_property(&name, &value).map_err(|error| match error {
-            PropertyError::InvalidName => properties::PropertyError::InvalidName,
-            PropertyError::TooLarge => properties::PropertyError::TooLarge,
-        }))
-    }
-}
-
-impl upstream::Host for HostState {
-    fn choose(&mut self, service: String) -> Result<Result<(), UpstreamError>> {
-        let granted = self.plugin.grants.upstreams.contains(&service);
-        let exchange = self.exchange()?;
-        if !exchange.may_choose() {
-            return Ok(Err(UpstreamError::TooLate));
-        }
-        if !granted {
-            self.denied("routing", "grants.upstreams", &format!("the service `{service}`"));
-            return Ok(Err(UpstreamError::Denied));
-        }
-        let Some(known) = exchange.facts.services.iter().find(|known| ***known == *service) else {
-            return Ok(Err(UpstreamError::Unknown));
-        };
-        exchange.upstream = Some(std::sync::Arc::clone(known));
-        Ok(Ok(()))
-    }
-}
-
-impl logging::Host for HostState {
-    fn log(&mut self, level: Level, context: String, message: String) -> Result<()> {
-        self.count_hostcall()?;
-        let level = match level {
-            Level::Trace => LogLevel::Trace,
-            Level::Debug => LogLevel::Debug,
-            Level::Info => LogLevel::Info,
-            Level::Warn => LogLevel::Warn,
-            Level::Error => LogLevel::Error,
-            Level::Critical => LogLevel::Critical,
-        };
-        self.log(level, &context, &message);
         Ok(())
     }
 }

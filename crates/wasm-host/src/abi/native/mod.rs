@@ -2,9 +2,11 @@
 
 mod bindings;
 mod body;
+mod exchange;
 mod guest;
 mod hostcalls;
 mod imports;
+mod log;
 mod measure;
 
 use wasmtime::{
@@ -26,8 +28,15 @@ const PACKAGE: &str = "wasm-host:plugin/";
 const VERSION: &str = "@0.1.0";
 
 /// One of these makes a component a plugin.
-const CALLED: [&str; 6] =
-    ["request-phase", "request-body-phase", "response-phase", "response-body-phase", "error-phase", "complete-phase"];
+const CALLED: [&str; 7] = [
+    "request-phase",
+    "request-body-phase",
+    "response-phase",
+    "response-body-phase",
+    "error-phase",
+    "complete-phase",
+    "tick-phase",
+];
 
 pub(super) struct Native;
 
@@ -45,7 +54,7 @@ impl GuestAbi for Native {
 
     fn expects(&self) -> &'static str {
         "one or more of wasm-host:plugin/{request-phase, request-body-phase, response-phase, response-body-phase, \
-         error-phase, complete-phase}@0.1.0"
+         error-phase, complete-phase, tick-phase}@0.1.0"
     }
 
     fn matches(&self, file: &FileShape) -> bool {
@@ -75,6 +84,7 @@ impl GuestAbi for Native {
             response_body: indices!(response_body_phase, "response-body-phase"),
             error: indices!(error_phase, "error-phase"),
             complete: indices!(complete_phase, "complete-phase"),
+            tick: indices!(tick_phase, "tick-phase"),
             instance,
         }))
     }
@@ -95,7 +105,7 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange, metrics, properties, types, upstream},
+        wasm_host::plugin::{exchange as facts, log as plugin_log, metrics, properties, types, upstream},
     };
 
     fn state(state: &mut HostState) -> &mut HostState {
@@ -104,8 +114,9 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     types::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
-    exchange::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    facts::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    plugin_log::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;

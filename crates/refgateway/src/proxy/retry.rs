@@ -1,0 +1,56 @@
+//! Sending a request again that a server failed, as often as a plugin asked for.
+
+use http::{Method, Request, Response, StatusCode};
+
+use super::{exchange::Exchange, forward};
+use crate::{body::Body, upstream::UpstreamError};
+
+/// Sends the request until a server does not fail it or its retries are used up. Only what can do no harm a second time
+/// is sent again: an idempotent method, with a body that is empty or all there.
+pub(super) async fn send(
+    exchange: &Exchange,
+    request: Request<Body>,
+    is_upgrade: bool,
+) -> Result<Response<Body>, UpstreamError> {
+    let retries = if is_upgrade || !is_idempotent(request.method()) { 0 } else { exchange.retries() };
+    let mut next = request;
+    for left in (0..retries).rev() {
+        let Some(body) = next.body().try_clone() else { break };
+        let (parts, sent_body) = next.into_parts();
+        let again = Request::from_parts(parts.clone(), body);
+        let result = forward::send(exchange, Request::from_parts(parts, sent_body), false).await;
+        if !is_failed(&result) || exchange.body_failed() {
+            return result;
+        }
+        tracing::debug!(route = exchange.route.name, left, "a server failed the request: it is sent again");
+        next = again;
+    }
+    forward::send(exchange, next, is_upgrade).await
+}
+
+/// RFC 9110 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    method.is_safe() || matches!(*method, Method::PUT | Method::DELETE)
+}
+
+fn is_failed(result: &Result<Response<Body>, UpstreamError>) -> bool {
+    match result {
+        Ok(response) => matches!(
+            response.status(),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+        ),
+        Err(UpstreamError::NoResponse(_) | UpstreamError::Handshake(_)) => true,
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_idempotent_methods_are_sent_again() {
+        assert!([Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].iter().all(is_idempotent));
+        assert!(![Method::POST, Method::PATCH, Method::CONNECT].iter().any(is_idempotent));
+    }
+}
