@@ -54,6 +54,11 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
+    BoxFuture, Clock, ManualClock, MemoryQueues, MemoryRateLimiter, QueueBounds, QueueGrants, QueueId, QueueStore,
+    QueueStoreError, QueueUse, RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateLimiterUnavailable,
+    RateRule, SlidingWindow, SystemClock, TokenBucket,
+};
+pub use capability::{
     Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
 };
 pub use chain::PluginChain;

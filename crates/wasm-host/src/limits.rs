@@ -43,6 +43,11 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
     pub metric_series: usize,
+    /// Keys of rate limits that the plugin may have in use, each under its rule. A key is in use until its limit is whole
+    /// again. One of a sliding window counts once for each 100 that the window admits.
+    pub rate_limit_keys: usize,
+    /// Queues of its own that the plugin may make, under names of its choice.
+    pub queues: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -66,6 +71,8 @@ impl Default for Limits {
             body_wait: Duration::from_secs(30),
             log_bytes: 16 << 10,
             metric_series: 200,
+            rate_limit_keys: 10_000,
+            queues: 16,
             concurrency: 256,
             queue: 256,
         }

@@ -8,7 +8,7 @@ use crate::{
     BodyReading, CircuitBreaker, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy, Result,
     abi::Declared,
     breaker::Breaker,
-    capability::{PluginConfig, PluginMetrics},
+    capability::{PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits},
     compile::Source,
     metrics::Counters,
     pool::Pool,
@@ -177,8 +177,14 @@ impl PluginBuilder {
         let pool = Arc::new(Pool::new(&self.pool, &self.limits));
         engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name);
+        let name: Arc<str> = self.name.into();
+        let (limiter, clock) = (Arc::clone(&engine.0.rate_limiter), Arc::clone(&engine.0.clock));
+        let rate_limits = (&*name, &self.grants.rate_limit);
+        let queues = self.grants.queues.clone();
         let context = PluginContext {
-            name: self.name.into(),
+            rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
+            queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.queues),
+            name,
             config: PluginConfig::new(&self.config),
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,

@@ -21,6 +21,8 @@ mod load;
 mod observe;
 mod phases;
 mod pool;
+mod queue;
+mod rate_limit;
 
 macro_rules! has_a_test {
     ($guest:ident) => {

@@ -6,6 +6,8 @@ mod guest;
 mod hostcalls;
 mod imports;
 mod measure;
+mod queue;
+mod rate_limit;
 
 use wasmtime::{
     Engine,
@@ -95,7 +97,7 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange, metrics, properties, types, upstream},
+        wasm_host::plugin::{exchange, metrics, properties, queue, rate_limit, types, upstream},
     };
 
     fn state(state: &mut HostState) -> &mut HostState {
@@ -107,6 +109,8 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     exchange::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    rate_limit::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    queue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
