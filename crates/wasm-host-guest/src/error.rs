@@ -83,7 +83,7 @@ fn describe_queue(error: &QueueError) -> String {
         QueueError::InvalidName => "a name has 1 to 128 bytes and no control characters",
         QueueError::Full => "it is full",
         QueueError::TooLarge => "the item is too large",
-        QueueError::TooManyQueues => "the plugin has as many of its own as `limits.queues` allows",
+        QueueError::TooManyQueues => "the plugin has as many of its own as `limits.own_queues` allows",
         QueueError::Unavailable => "queues cannot be used now",
     };
     format!("queue not used: {why}")

@@ -47,7 +47,7 @@ pub struct Limits {
     /// again. One of a sliding window counts once for each 100 that the window admits.
     pub rate_limit_keys: usize,
     /// Queues of its own that the plugin may make, under names of its choice.
-    pub queues: usize,
+    pub own_queues: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -72,7 +72,7 @@ impl Default for Limits {
             log_bytes: 16 << 10,
             metric_series: 200,
             rate_limit_keys: 10_000,
-            queues: 16,
+            own_queues: 16,
             concurrency: 256,
             queue: 256,
         }

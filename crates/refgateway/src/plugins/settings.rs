@@ -6,6 +6,7 @@ use wasm_host::{
     Plugin, PluginBuilder, PoolPolicy, Reuse,
 };
 
+use super::rate_limits;
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -55,6 +56,8 @@ fn limits(given: &config::PluginLimits) -> Limits {
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         body_wait: time(given.body_wait, default.body_wait),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
+        rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
+        own_queues: given.own_queues.unwrap_or(default.own_queues),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -66,7 +69,12 @@ fn grants(given: &config::Grants) -> Grants {
         names if names.iter().any(|name| name == "*") => Names::All,
         names => Names::Only(names.to_vec()),
     };
-    Grants { upstreams, metrics: given.metrics }
+    Grants {
+        upstreams,
+        metrics: given.metrics,
+        rate_limit: rate_limits::rate_limit_grant(&given.rate_limit),
+        queues: rate_limits::queue_grants(&given.queues),
+    }
 }
 
 fn pool(given: &config::Pool) -> PoolPolicy {

@@ -183,7 +183,7 @@ impl PluginBuilder {
         let queues = self.grants.queues.clone();
         let context = PluginContext {
             rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
-            queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.queues),
+            queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
             name,
             config: PluginConfig::new(&self.config),
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),

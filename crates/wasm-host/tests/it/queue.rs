@@ -49,7 +49,7 @@ async fn two_plugins_of_a_chain_pass_items_on() {
         let mut exchange = open([receiver.clone(), sender.clone()]);
         let request = passed(exchange.on_request(request(headers)).await);
         exchange.finish();
-        assert_eq!((&request.headers()["x-sender"], &request.headers()["x-receiver"]), (&*sent, &*received));
+        assert_eq!(["x-sender", "x-receiver"].map(|name| request.headers()[name].to_str().unwrap()), [sent, received]);
     }
 }
 
@@ -100,7 +100,7 @@ async fn a_flood_ends_at_the_bounds() {
     let queues = MemoryQueues::new(QueueBounds { items: 100, bytes: 5_000, item_bytes: 1_000 });
     let engine = PluginEngine::builder().max_instances(4).queue_store(queues).build().unwrap();
     let limits =
-        || Limits { queues: 3, cpu: Duration::from_secs(20), wall: Duration::from_secs(30), ..Limits::default() };
+        || Limits { own_queues: 3, cpu: Duration::from_secs(20), wall: Duration::from_secs(30), ..Limits::default() };
     let load = async |name| plugin(name, both(), own()).limits(limits()).load(&engine).await.unwrap();
     let flooder = load("flooder").await;
     let full = "queue not used: it is full";
@@ -112,7 +112,7 @@ async fn a_flood_ends_at_the_bounds() {
         assert_eq!(told(&flooder, &[("x-queue", queue), ("x-flood", "5000"), ("x-bytes", bytes)]).await, answer);
     }
     let names = [("x-queue", "name"), ("x-flood", "5000"), ("x-bytes", "1"), ("x-names", "1")];
-    let too_many = "queue not used: the plugin has as many of its own as `limits.queues` allows";
+    let too_many = "queue not used: the plugin has as many of its own as `limits.own_queues` allows";
     assert_eq!(told(&flooder, &names).await, format!(r#"{{"{too_many}": 5000}}; 0"#));
     assert_eq!(told(&load("other").await, &names).await, format!(r#"{{"{too_many}": 4997, "sent": 3}}; 0"#));
     let invalid = "queue not used: a name has 1 to 128 bytes and no control characters";

@@ -69,6 +69,7 @@ async fn a_flood_of_keys_ends_at_the_quota() {
     let flood = async |name: &str, config, keys: usize| {
         let limits = Limits {
             rate_limit_keys: keys,
+            hostcalls: 20_000,
             cpu: Duration::from_secs(20),
             wall: Duration::from_secs(30),
             ..Limits::default()
@@ -91,7 +92,7 @@ async fn a_flood_of_keys_ends_at_the_quota() {
 async fn a_flood_of_rules_ends_at_a_hundred() {
     let plugin = limiting("flood-rules", json!({ "bucket": [1, 1, DAY] })).load(engine()).await.unwrap();
     assert_eq!(told(&plugin, &[("x-key", "k"), ("x-rules", "30")]).await, "admitted, 29 left");
-    let patient = json!({ "bucket": [1, 1, 1000] });
+    let patient = json!({ "bucket": [1, 1, 3_600_000] });
     let plugin = limiting("flood-rules-2", patient).load(engine()).await.unwrap();
     assert!(told(&plugin, &[("x-key", "k"), ("x-rules", "300")]).await.ends_with("or 100 rules"));
 }

@@ -74,7 +74,7 @@ impl TokenBucket {
         if interval < SHORTEST_INTERVAL {
             return Err(RuleError("a token comes back in a microsecond or more"));
         }
-        if interval.checked_mul(capacity.get()).is_none_or(|filling| filling > LONGEST) {
+        if period.as_nanos() * u128::from(capacity.get()) > LONGEST.as_nanos() * u128::from(refill.get()) {
             return Err(RuleError("a bucket fills within 31 days"));
         }
         Ok(Self { capacity, interval })
@@ -90,7 +90,7 @@ impl TokenBucket {
         self.interval
     }
 
-    /// The time in which an empty bucket fills: at most 31 days.
+    /// The time in which an empty bucket fills.
     pub fn fills_in(&self) -> Duration {
         self.interval * self.capacity.get()
     }
@@ -175,6 +175,7 @@ mod tests {
             assert_eq!(TokenBucket::new(capacity, refill, period), None, "{capacity} {refill} {period:?}");
         }
         assert_eq!(TokenBucket::new(31, 1, DAY).unwrap().fills_in(), 31 * DAY);
+        assert!(TokenBucket::new(7, 7, 31 * DAY).is_some(), "rounded up, it is a little more");
         assert_eq!(TokenBucket::new(1_000_000, 1_000, MILLISECOND).unwrap().interval(), SHORTEST_INTERVAL);
         assert_eq!(TokenBucket::new(1, 3, second).unwrap().interval(), Duration::from_nanos(333_333_334));
     }
