@@ -23,7 +23,7 @@ pub use self::{
     model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},
-    sharing::{QueueGrants, QueueUse, RateLimitGrant},
+    sharing::{QueueBounds, QueueGrants, QueueUse, RateLimitGrant},
     state::{KvBackend, RateLimitBackend, RedisSettings, State},
     timing::{Limits, Timeouts},
     units::{Size, Time},

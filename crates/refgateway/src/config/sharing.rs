@@ -5,6 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+use super::Size;
+
 /// Whether a plugin may use rate limits, and whose: `true` for limits of its own, `{shared: NAME}` for those of all plugins
 /// that are granted this name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,4 +93,16 @@ pub enum QueueUse {
     Receive,
     /// Both.
     Both,
+}
+
+/// What one queue holds at most. What is absent has the engine's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueBounds {
+    /// Items.
+    pub items: Option<usize>,
+    /// All items together.
+    pub bytes: Option<Size>,
+    /// One item.
+    pub item_bytes: Option<Size>,
 }

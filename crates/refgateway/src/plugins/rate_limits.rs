@@ -1,21 +1,31 @@
 //! Where rate limits are counted, and queues are shared, as the config says.
 
-use wasm_host::{PluginEngineBuilder, QueueGrants, QueueUse, RateLimitGrant};
+use wasm_host::{MemoryQueues, PluginEngineBuilder, QueueBounds, QueueGrants, QueueUse, RateLimitGrant};
 use wasm_host_stores::{Redis, RedisRateLimiter};
 
 use crate::{
-    config::{self, RateLimitBackend, RedisSettings, State},
+    config::{self, RateLimitBackend, RedisSettings, Size, State},
     error::Error,
 };
 
-/// The engine's limiter: its own, or the server that the gateways share.
-pub(super) fn limiter(builder: PluginEngineBuilder, state: &State) -> Result<PluginEngineBuilder, Error> {
+/// Gives the engine queues, and the server that gateways share for their rate limits, if they share one.
+pub(super) fn share(builder: PluginEngineBuilder, state: &State) -> Result<PluginEngineBuilder, Error> {
+    let builder = builder.queue_store(MemoryQueues::new(queue_bounds(&state.queues)));
     match (state.rate_limits, &state.redis) {
         (RateLimitBackend::Redis, Some(RedisSettings { url, prefix })) => {
             let redis = Redis::new(url, prefix).map_err(Error::Redis)?;
             Ok(builder.rate_limiter(RedisRateLimiter::new(redis)))
         }
         _ => Ok(builder),
+    }
+}
+
+fn queue_bounds(given: &config::QueueBounds) -> QueueBounds {
+    let default = QueueBounds::default();
+    QueueBounds {
+        items: given.items.unwrap_or(default.items),
+        bytes: given.bytes.map_or(default.bytes, Size::as_usize),
+        item_bytes: given.item_bytes.map_or(default.item_bytes, Size::as_usize),
     }
 }
 
