@@ -12,7 +12,7 @@ fn config(upstream: &Upstream, redis: &str, algorithm: &str) -> String {
         format!("{{ requests: 40, per_seconds: 2000000, key: {{ header: x-client }}, algorithm: {algorithm} }}");
     let more = format!("config: {settings}, grants: {{ rate_limit: true }}");
     format!(
-        "listeners: [{{ address: '127.0.0.1:0' }}]\nadmin: {{ enabled: false }}\n\
+        "listeners: [{{ address: '127.0.0.1:0' }}]\nadmin: {{ enabled: false }}\naccess_log: false\n\
          state: {{ rate_limits: redis, redis: {{ url: '{redis}' }} }}\n{}",
         Plugged::to(upstream.address).through("limit", RATE_LIMIT.file, &more).text()
     )
@@ -95,7 +95,7 @@ async fn without_redis_the_plugin_s_policy_decides() {
 async fn in_memory_a_limit_outlives_a_reload() {
     let upstream = Upstream::saying("admitted").await;
     let more = |requests| {
-        let settings = format!("{{ requests: 2, per_seconds: 2000000, key: client-address }}");
+        let settings = "{ requests: 2, per_seconds: 2000000, key: client-address }";
         format!("config: {settings}, grants: {{ rate_limit: true }}, limits: {{ hostcalls: {requests} }}")
     };
     let text = |hostcalls| Plugged::to(upstream.address).through("limit", RATE_LIMIT.file, &more(hostcalls)).text();

@@ -43,7 +43,7 @@ impl OnRequest for Limit {
         };
         let mut last = String::new();
         for extra in 0..rules {
-            let rule = match self.rule()? {
+            let rule: Rule = match self.rule()? {
                 Rule::TokenBucket(rule) => TokenBucket { capacity: rule.capacity + extra, ..rule }.into(),
                 Rule::SlidingWindow(rule) => SlidingWindow { limit: rule.limit + extra, ..rule }.into(),
             };

@@ -92,7 +92,8 @@ async fn admits_a_cost_as_a_whole_or_not_at_all(limiters: Limiters) {
 
 async fn tells_limits_apart(limiters: Limiters) {
     let limiter = &*limiters[0];
-    let odd = ["k", "k ", "K", "k\0", "\0", "/../k", "{k}", "k:1", "\u{202e}", &"k".repeat(512)];
+    let longest = "k".repeat(512);
+    let odd = ["k", "k ", "K", "k\0", "\0", "/../k", "{k}", "k:1", "\u{202e}", &*longest];
     for rule in [window(1, DAY), window(2, DAY), window(1, DAY / 2), bucket(1, 1, DAY), bucket(1, 2, DAY)] {
         for key in odd {
             let decision = check(limiter, key, rule, 1).await;
@@ -153,7 +154,7 @@ async fn says_truly_when_to_come_back(limiters: Limiters) {
 }
 
 /// When so many checks of one key were admitted: before and after each.
-async fn admissions(limiters: &Limiters, rule: RateRule, times: usize) -> Vec<(Instant, Instant)> {
+async fn admissions(limiters: &[Arc<dyn RateLimiter>], rule: RateRule, times: usize) -> Vec<(Instant, Instant)> {
     let mut admitted = Vec::new();
     let mut asked = 0;
     while admitted.len() < times {
@@ -177,13 +178,13 @@ async fn keys_leave_redis_when_their_limits_are_whole() {
             assert!(check(&limiter, &number.to_string(), rule, 1).await.allowed);
         }
     }
-    let client = redis::Client::open(server.url()).unwrap();
+    let client = ::redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut keys = async || {
-        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+        let keys: Vec<String> = ::redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
         for key in &keys {
             assert!(key.starts_with("test:rate:8:plugin:p:"), "{key}");
-            let ttl: i64 = redis::cmd("TTL").arg(key).query_async(&mut connection).await.unwrap();
+            let ttl: i64 = ::redis::cmd("TTL").arg(key).query_async(&mut connection).await.unwrap();
             assert!(ttl == -2 || (0..=2 * 86_400).contains(&ttl), "{key} lives {ttl} s");
         }
         keys.len()
@@ -196,7 +197,7 @@ async fn keys_leave_redis_when_their_limits_are_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_goes_and_comes_back() {
+async fn a_server_that_is_gone_is_unavailable() {
     let mut server = RedisServer::start();
     let limiter = RedisRateLimiter::new(Redis::new(&server.url(), "test:").unwrap());
     let limit = RateLimitId { space: "plugin:p", key: "k" };
