@@ -44,6 +44,8 @@ macro_rules! phase {
                     "wasm-host:plugin/upstream@0.1.0": crate::bindings::imports::wasm_host::plugin::upstream,
                     "wasm-host:plugin/log@0.1.0": crate::bindings::imports::wasm_host::plugin::log,
                     "wasm-host:plugin/metrics@0.1.0": crate::bindings::imports::wasm_host::plugin::metrics,
+                    "wasm-host:plugin/rate-limit@0.1.0": crate::bindings::imports::wasm_host::plugin::rate_limit,
+                    "wasm-host:plugin/queue@0.1.0": crate::bindings::imports::wasm_host::plugin::queue,
                     "wasi:logging/logging@0.1.0-draft": crate::bindings::imports::wasi::logging::logging,
                     "wasi:config/store@0.2.0-rc.1": crate::bindings::imports::wasi::config::store,
                     "wasi:io/poll@0.2.12": crate::bindings::imports::wasi::io::poll,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{metrics::MetricError, upstream::UpstreamError};
+use crate::{metrics::MetricError, queue::QueueError, rate_limit::RateLimitError, upstream::UpstreamError};
 
 pub use crate::bindings::imports::wasm_host::plugin::types::EditError;
 
@@ -23,6 +23,8 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         let described = error.downcast_ref().map(describe);
         let described = described.or_else(|| error.downcast_ref().map(describe_choice));
         let described = described.or_else(|| error.downcast_ref().map(describe_measurement));
+        let described = described.or_else(|| error.downcast_ref().map(describe_rate_limit));
+        let described = described.or_else(|| error.downcast_ref().map(describe_queue));
         Self(described.unwrap_or_else(|| error.to_string()))
     }
 }
@@ -62,6 +64,30 @@ fn describe_measurement(error: &MetricError) -> String {
         MetricError::TooMany => "the plugin has as many metrics as it may",
     };
     format!("measurement refused: {why}")
+}
+
+fn describe_rate_limit(error: &RateLimitError) -> String {
+    let why = match error {
+        RateLimitError::Denied => "`grants.rate_limit` is not given",
+        RateLimitError::InvalidKey => "a key has 1 to 512 bytes",
+        RateLimitError::InvalidRule(bound) => bound,
+        RateLimitError::InvalidCost => "the cost is 0, or more than the rule ever admits at once",
+        RateLimitError::TooManyKeys => "as many keys are in use as `limits.rate_limit_keys` allows, or 100 rules",
+        RateLimitError::Unavailable => "limits cannot be counted now",
+    };
+    format!("rate limit not checked: {why}")
+}
+
+fn describe_queue(error: &QueueError) -> String {
+    let why = match error {
+        QueueError::Denied => "`grants.queues` does not grant it",
+        QueueError::InvalidName => "a name has 1 to 128 bytes and no control characters",
+        QueueError::Full => "it is full",
+        QueueError::TooLarge => "the item is too large",
+        QueueError::TooManyQueues => "the plugin has as many of its own as `limits.own_queues` allows",
+        QueueError::Unavailable => "queues cannot be used now",
+    };
+    format!("queue not used: {why}")
 }
 
 impl fmt::Display for Error {

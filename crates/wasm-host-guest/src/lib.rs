@@ -44,6 +44,8 @@ pub mod exchange;
 pub mod log;
 pub mod metrics;
 pub mod properties;
+pub mod queue;
+pub mod rate_limit;
 pub mod upstream;
 
 #[doc(hidden)]

@@ -7,4 +7,4 @@
 mod redis;
 
 #[cfg(feature = "redis")]
-pub use redis::{Redis, RedisError};
+pub use redis::{Redis, RedisError, RedisRateLimiter};

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Clock, Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, SystemClock, TracingLog,
+    Clock, Error, Inspection, LogSink, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricSink, Observer,
+    QueueStore, RateLimiter, Result, SystemClock, TracingLog,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -48,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
     pub(crate) sources: Sources,
+    pub(crate) rate_limiter: Arc<dyn RateLimiter>,
+    pub(crate) queues: Arc<dyn QueueStore>,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -98,6 +101,8 @@ pub struct PluginEngineBuilder {
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
     sources: Sources,
+    rate_limiter: Option<Arc<dyn RateLimiter>>,
+    queues: Arc<dyn QueueStore>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -109,6 +114,8 @@ impl Default for PluginEngineBuilder {
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
             sources: Sources { clock: Arc::new(SystemClock::default()), seed: None },
+            rate_limiter: None,
+            queues: Arc::new(MemoryQueues::default()),
         }
     }
 }
@@ -167,6 +174,20 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where rate limits are counted. The default is a [`MemoryRateLimiter`].
+    #[must_use]
+    pub fn rate_limiter(mut self, limiter: impl RateLimiter + 'static) -> Self {
+        self.rate_limiter = Some(Arc::new(limiter));
+        self
+    }
+
+    /// Where the items of queues are. The default is a [`MemoryQueues`].
+    #[must_use]
+    pub fn queue_store(mut self, store: impl QueueStore + 'static) -> Self {
+        self.queues = Arc::new(store);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -174,13 +195,18 @@ impl PluginEngineBuilder {
         let wasm = Engine::new(&config(self.max_instances)).map_err(engine_error)?;
         let ticker = EpochTicker::start(&wasm).map_err(|error| Error::Engine { reason: error.to_string() })?;
         let cache = self.cache_dir.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         Ok(PluginEngine(Arc::new(Inner {
             compiler: Compiler::new(wasm.clone(), cache),
             wasm,
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
+            rate_limiter: self
+                .rate_limiter
+                .unwrap_or_else(|| Arc::new(MemoryRateLimiter::with_clock(Arc::clone(&self.sources.clock)))),
             sources: self.sources,
+            queues: self.queues,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

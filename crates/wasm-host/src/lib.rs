@@ -54,8 +54,12 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    Clock, Grants, LogLevel, LogRecord, LogSink, ManualClock, MemoryMetrics, MetricRecord, MetricSink, MetricValue,
-    Names, SystemClock, TracingLog,
+    BoxFuture, Clock, ManualClock, MemoryQueues, MemoryRateLimiter, QueueBounds, QueueGrants, QueueId, QueueStore,
+    QueueStoreError, QueueUse, RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateLimiterUnavailable,
+    RateRule, SlidingWindow, SystemClock, TokenBucket,
+};
+pub use capability::{
+    Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;

@@ -48,6 +48,11 @@ pub struct Limits {
     pub log_rate: NonZeroU32,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
     pub metric_series: usize,
+    /// Keys of rate limits that the plugin may have in use, each under its rule. A key is in use until its limit is whole
+    /// again. One of a sliding window counts once for each 100 that the window admits.
+    pub rate_limit_keys: usize,
+    /// Queues of its own that the plugin may make, under names of its choice.
+    pub own_queues: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -72,6 +77,8 @@ impl Default for Limits {
             log_bytes: 16 << 10,
             log_rate: LOG_RATE,
             metric_series: 200,
+            rate_limit_keys: 10_000,
+            own_queues: 16,
             concurrency: 256,
             queue: 256,
         }

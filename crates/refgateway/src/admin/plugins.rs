@@ -122,6 +122,8 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "log_bytes": limits.log_bytes,
         "body_wait_ms": limits.body_wait.as_millis() as u64,
         "metric_series": limits.metric_series,
+        "rate_limit_keys": limits.rate_limit_keys,
+        "own_queues": limits.own_queues,
         "concurrency": limits.concurrency,
         "queue": limits.queue,
     })

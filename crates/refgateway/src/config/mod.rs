@@ -9,6 +9,7 @@ mod load;
 mod model;
 mod plugin;
 mod problem;
+mod sharing;
 mod state;
 mod timing;
 mod tree;
@@ -25,6 +26,7 @@ pub use self::{
     },
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},
+    sharing::{QueueBounds, QueueGrants, QueueUse, RateLimitGrant},
     state::{KvBackend, RateLimitBackend, RedisSettings, State},
     timing::{Limits, Timeouts},
     units::{Size, Time},

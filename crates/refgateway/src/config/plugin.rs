@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bodies, CircuitBreaker, OnFailure, Size, Time};
+use super::{Bodies, CircuitBreaker, OnFailure, QueueGrants, RateLimitGrant, Size, Time};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -129,6 +129,10 @@ pub struct PluginLimits {
     pub body_wait: Option<Time>,
     /// Series of metrics that it makes with labels.
     pub metric_series: Option<usize>,
+    /// Keys of rate limits that it has in use.
+    pub rate_limit_keys: Option<usize>,
+    /// Queues of its own that it makes.
+    pub own_queues: Option<usize>,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -147,6 +151,10 @@ pub struct Grants {
     pub upstream_retries: u32,
     /// Whether it may record metrics.
     pub metrics: bool,
+    /// Whether it may use rate limits, and whose.
+    pub rate_limit: RateLimitGrant,
+    /// The queues that it may use.
+    pub queues: QueueGrants,
 }
 
 /// Whether instances are used again.

@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::QueueBounds;
+
 /// Where plugins keep what they share; in the memory of this process where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -13,6 +15,8 @@ pub struct State {
     pub kv: KvBackend,
     /// Where rate limits are counted.
     pub rate_limits: RateLimitBackend,
+    /// What a queue holds at most.
+    pub queues: QueueBounds,
     /// The file of `redb`; made when it is not there.
     pub redb: Option<PathBuf>,
     /// The server of `redis`.

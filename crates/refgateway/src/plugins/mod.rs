@@ -2,6 +2,7 @@
 
 mod measured;
 mod observer;
+mod rate_limits;
 mod settings;
 mod ticks;
 
@@ -76,6 +77,7 @@ pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
+    builder = rate_limits::share(builder, &config.state)?;
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }

@@ -6,6 +6,7 @@ use wasm_host::{
     Plugin, PluginBuilder, PoolPolicy, Reuse,
 };
 
+use super::rate_limits;
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -62,6 +63,8 @@ fn limits(given: &config::PluginLimits) -> Limits {
         body_wait: time(given.body_wait, default.body_wait),
         log_rate: given.log_rate.unwrap_or(default.log_rate),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
+        rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
+        own_queues: given.own_queues.unwrap_or(default.own_queues),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -78,6 +81,8 @@ fn grants(given: &config::Grants) -> Grants {
         upstream_timeout: given.upstream_timeout.map(|time| time.0),
         upstream_retries: given.upstream_retries,
         metrics: given.metrics,
+        rate_limit: rate_limits::rate_limit_grant(&given.rate_limit),
+        queues: rate_limits::queue_grants(&given.queues),
     }
 }
 

@@ -260,6 +260,20 @@ fn problems_of_plugins_are_named() {
         ("pool: { mode: forever }", "plugins[0].pool.mode: expected one of `fresh`, `reuse`".to_owned()),
         ("grants: { net: [x] }", "plugins[0].grants: unknown key `net`, known here: `upstreams`".to_owned()),
         ("grants: { upstreams: [nobody] }", "plugins[0].grants.upstreams[0]: no service is called `nobody`".to_owned()),
+        (
+            "grants: { rate_limit: yes please }",
+            "plugins[0].grants.rate_limit: expected `true`, `false` or a map with `shared` and a name, found"
+                .to_owned(),
+        ),
+        (
+            "grants: { rate_limit: { share: a } }",
+            "plugins[0].grants.rate_limit: unknown key `share`, did you mean `shared`?".to_owned(),
+        ),
+        ("grants: { rate_limit: { shared: '' } }", "plugins[0].grants.rate_limit: a name is needed".to_owned()),
+        (
+            "grants: { queues: { shared: { jobs: sned } } }",
+            "plugins[0].grants.queues.shared.jobs: expected one of `send`, `receive`, `both`".to_owned(),
+        ),
         ("wasm: x", "plugins[0]: unknown key `wasm`".to_owned()),
     ] {
         let problems = yaml(&plugin(more));

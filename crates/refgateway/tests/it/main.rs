@@ -20,6 +20,8 @@ mod headers;
 mod http2;
 mod limits;
 mod plugins;
+mod queues;
+mod rate_limits;
 mod reload;
 mod routing;
 mod shutdown;

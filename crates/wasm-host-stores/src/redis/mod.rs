@@ -1,9 +1,13 @@
+mod rate_limit;
+
 use std::{fmt, time::Duration};
 
 use redis::{
     Client,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
+
+pub use rate_limit::RedisRateLimiter;
 
 /// How long one command, or making a connection, may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,6 +38,14 @@ impl Redis {
             .set_number_of_retries(1);
         let connection = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
         Ok(Self { connection, prefix: prefix.into() })
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        self.connection.clone()
+    }
+
+    fn prefix(&self) -> &str {
+        &self.prefix
     }
 }
 

@@ -5,6 +5,10 @@ mod config;
 mod grants;
 mod log;
 mod metrics;
+mod queue;
+mod rate_limit;
+
+use std::pin::Pin;
 
 pub(crate) use clock::RateClock;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -14,3 +18,13 @@ pub(crate) use log::{GuestOutput, LogBudget, LogRate, kept_fields};
 pub use log::{LogLevel, LogRecord, LogSink, TracingLog};
 pub use metrics::{MemoryMetrics, MetricRecord, MetricSink, MetricValue};
 pub(crate) use metrics::{MetricError, PluginMetrics};
+pub use queue::{MemoryQueues, QueueBounds, QueueGrants, QueueId, QueueStore, QueueStoreError, QueueUse};
+pub(crate) use queue::{PluginQueues, QueueError};
+pub use rate_limit::{
+    MemoryRateLimiter, RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateLimiterUnavailable, RateRule,
+    SlidingWindow, TokenBucket,
+};
+pub(crate) use rate_limit::{PluginRateLimits, RateLimitError, RuleError};
+
+/// A future of a trait that a backend implements.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

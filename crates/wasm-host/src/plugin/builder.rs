@@ -13,7 +13,7 @@ use crate::{
     Result,
     abi::Declared,
     breaker::Breaker,
-    capability::{LogRate, PluginConfig, PluginMetrics, RateClock},
+    capability::{LogRate, PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits, RateClock},
     compile::Source,
     metrics::Counters,
     pool::Pool,
@@ -219,8 +219,14 @@ impl PluginBuilder {
         let observer = engine.0.observer.plugin(&self.name);
         let version = self.version.or_else(|| code.digest().map(short)).unwrap_or_default();
         let log_rate = LogRate::new(self.limits.log_rate, RateClock(Arc::clone(&engine.0.sources.clock)));
+        let name: Arc<str> = self.name.into();
+        let (limiter, clock) = (Arc::clone(&engine.0.rate_limiter), Arc::clone(&engine.0.sources.clock));
+        let rate_limits = (&*name, &self.grants.rate_limit);
+        let queues = self.grants.queues.clone();
         let context = PluginContext {
-            name: self.name.into(),
+            rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
+            queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
+            name,
             config: PluginConfig::new(&self.config),
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,

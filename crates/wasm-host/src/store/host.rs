@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::{Sources, stdio::Output};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, LogRate, PluginConfig, PluginMetrics},
+    capability::{GuestOutput, LogBudget, LogRate, PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits},
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -35,6 +35,8 @@ pub(crate) struct PluginContext {
     pub(crate) sources: Sources,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,
+    pub(crate) rate_limits: PluginRateLimits,
+    pub(crate) queues: PluginQueues,
 }
 
 /// The host's side of one instance.

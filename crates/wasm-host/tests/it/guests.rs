@@ -8,7 +8,8 @@ use serde_json::json;
 use test_guests as guest;
 use wasm_host::{
     Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, Limits, MemoryMetrics, Names, Plugin, PluginChain,
-    PluginEngine, PoolPolicy, RequestOutcome, Reuse, Summary, UpstreamFailure, UpstreamFailureKind,
+    PluginEngine, PoolPolicy, QueueGrants, RateLimitGrant, RequestOutcome, Reuse, Summary, UpstreamFailure,
+    UpstreamFailureKind,
 };
 
 use crate::common::{
@@ -295,6 +296,37 @@ pub(crate) async fn native_measure() {
     assert_eq!(sink.read("test", "path_bytes", &[]), Some((10.0, 2)));
     assert_eq!(sink.read("test", "by_user_total", &[("user", "8")]), Some((1.0, 1)));
     assert_eq!(sink.read("test", "by_user_total", &[("user", "overflow")]), Some((991.0, 991)));
+}
+
+#[tokio::test]
+pub(crate) async fn native_rate_limit() {
+    let logged = Logged::default();
+    let engine = logged.engine();
+    let config = json!({ "window": [2, 60_000] });
+    let limit = async |rate_limit| {
+        let grants = Grants { rate_limit, ..Grants::default() };
+        plugin(guest::NATIVE_RATE_LIMIT).config(config.clone()).grants(grants).load(&engine).await.unwrap()
+    };
+    let denied = limit(RateLimitGrant::None).await;
+    let told = text(answered(ask(&denied, &[("x-key", "k")]).await).into_body()).await;
+    assert_eq!(told, "rate limit not checked: `grants.rate_limit` is not given");
+    assert_eq!(
+        logged.lines(),
+        ["test exchange-1 Warn host: rate-limit: denied `k`: `grants.rate_limit` does not grant it"]
+    );
+    let granted = limit(RateLimitGrant::Own).await;
+    assert_eq!(status(&granted, &[("x-key", "k"), ("x-cost", "2")]).await, 200);
+    assert_eq!(status(&granted, &[("x-key", "k")]).await, 429);
+    assert_eq!(status(&granted, &[("x-key", "another")]).await, 200);
+}
+
+#[tokio::test]
+pub(crate) async fn native_queue() {
+    let grants = Grants { queues: QueueGrants { own: true, ..QueueGrants::default() }, ..Grants::default() };
+    let config = json!({ "shows": "x-told", "sends": true, "receives": true });
+    let queue = plugin(guest::NATIVE_QUEUE).config(config).grants(grants).load(engine()).await.unwrap();
+    let told = passed(ask(&queue, &[("x-queue", "q"), ("x-send", "a"), ("x-receive", "2")]).await);
+    assert_eq!(told.headers()["x-told"], "sent; a; 0");
 }
 
 #[tokio::test]

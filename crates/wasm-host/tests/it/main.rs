@@ -22,6 +22,8 @@ mod logging;
 mod observe;
 mod phases;
 mod pool;
+mod queue;
+mod rate_limit;
 mod repeatable;
 mod routing;
 mod ticks;

@@ -11,7 +11,14 @@ wasmtime::component::bindgen!({
         "wit/plugin@0.1.0",
     ],
     world: "wasm-host:plugin/plugin",
-    imports: { default: trappable },
+    imports: {
+        "wasm-host:plugin/rate-limit.check": async | trappable,
+        "wasm-host:plugin/queue.enqueue": async | trappable,
+        "wasm-host:plugin/queue.dequeue": async | trappable,
+        "wasm-host:plugin/queue.dequeue-many": async | trappable,
+        "wasm-host:plugin/queue.length": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
     // What a guest is given is lowered from where it is: a piece of a body is copied once.
     ownership: Borrowing { duplicate_if_necessary: true },

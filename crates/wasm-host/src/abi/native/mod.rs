@@ -8,6 +8,8 @@ mod hostcalls;
 mod imports;
 mod log;
 mod measure;
+mod queue;
+mod rate_limit;
 
 use wasmtime::{
     Engine,
@@ -105,7 +107,9 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange as facts, log as plugin_log, metrics, properties, types, upstream},
+        wasm_host::plugin::{
+            exchange as facts, log as plugin_log, metrics, properties, queue, rate_limit, types, upstream,
+        },
     };
 
     fn state(state: &mut HostState) -> &mut HostState {
@@ -118,6 +122,8 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     plugin_log::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    rate_limit::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    queue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
