@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, TracingLog,
+    Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, SecretSource, TracingLog,
+    capability::NoSecrets,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -46,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
+    pub(crate) secrets: Arc<dyn SecretSource>,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -79,6 +81,12 @@ impl PluginEngine {
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection> {
         crate::inspect::inspect(&self.0.compiler, &Source::new(bytes.to_vec()))
     }
+
+    /// How often code was compiled, of all plugins since the engine was made. Code that another plugin has already, or
+    /// that comes from the cache directory, is not compiled; a new configuration compiles nothing.
+    pub fn compilations(&self) -> u64 {
+        self.0.compiler.compilations()
+    }
 }
 
 impl fmt::Debug for PluginEngine {
@@ -95,6 +103,7 @@ pub struct PluginEngineBuilder {
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
+    secrets: Arc<dyn SecretSource>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -105,6 +114,7 @@ impl Default for PluginEngineBuilder {
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
+            secrets: Arc::new(NoSecrets),
         }
     }
 }
@@ -148,6 +158,14 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where the values of `secret://name` in configurations come from, for plugins that are given no source of their
+    /// own. The default knows no secret.
+    #[must_use]
+    pub fn secret_source(mut self, source: impl SecretSource + 'static) -> Self {
+        self.secrets = Arc::new(source);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -161,6 +179,7 @@ impl PluginEngineBuilder {
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
+            secrets: self.secrets,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

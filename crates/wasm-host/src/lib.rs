@@ -54,7 +54,9 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
+    ConfigProblem, EnvSecrets, FileSecrets, FirstSecret, Grants, LogLevel, LogRecord, LogSink, MemoryMetrics,
+    MetricRecord, MetricSink, MetricValue, Names, SchemaOrigin, Secret, SecretDirectory, SecretError, SecretMap,
+    SecretReference, SecretSource, TracingLog, secret_references,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;

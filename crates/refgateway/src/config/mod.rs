@@ -9,6 +9,7 @@ mod load;
 mod model;
 mod plugin;
 mod problem;
+mod secrets;
 mod state;
 mod timing;
 mod tree;
@@ -22,6 +23,7 @@ pub use self::{
     model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},
+    secrets::SecretPlace,
     state::{KvBackend, RateLimitBackend, RedisSettings, State},
     timing::{Limits, Timeouts},
     units::{Size, Time},

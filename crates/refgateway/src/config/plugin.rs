@@ -19,6 +19,9 @@ pub struct Plugin {
     /// Handed to the plugin as JSON; any shape.
     #[serde(default)]
     pub config: Value,
+    /// A JSON Schema for `config`, or the path of a file with one; it holds besides the one that the plugin ships.
+    #[serde(default)]
+    pub config_schema: Option<Value>,
     /// Plugins of one chain run in this order, lower first; ties in the order they are named.
     #[serde(default)]
     pub priority: i32,
@@ -52,6 +55,7 @@ impl Plugin {
             name,
             file,
             config: Value::Null,
+            config_schema: None,
             priority: 0,
             enabled: true,
             limits: PluginLimits::default(),
@@ -126,6 +130,8 @@ pub struct Grants {
     pub upstreams: Vec<String>,
     /// Whether it may record metrics.
     pub metrics: bool,
+    /// The secrets its config may have by `secret://name`; `*` stands for every secret.
+    pub secrets: Vec<String>,
 }
 
 /// Whether instances are used again.

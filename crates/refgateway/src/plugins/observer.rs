@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
-use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginObserver};
+use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginEngine, PluginObserver};
 
 const GAUGES: [&str; 4] = [
     "wasm_plugin_memory_bytes",
@@ -14,6 +14,8 @@ const GAUGES: [&str; 4] = [
 ];
 
 const CIRCUIT: &str = "wasm_plugin_circuit_state";
+
+const COMPILATIONS: &str = "wasm_compilations_total";
 
 /// Says what each metric is.
 pub(crate) fn describe_metrics() {
@@ -30,6 +32,12 @@ pub(crate) fn describe_metrics() {
     describe_gauge!(CIRCUIT, "The circuit of a plugin with a circuit breaker: 0 closed, 1 half-open, 2 open.");
     describe_counter!("wasm_plugin_pool_hits_total", "Exchanges that got an idle instance of a plugin.");
     describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
+    describe_counter!(COMPILATIONS, "How often code of plugins was compiled.");
+}
+
+/// Sets the count of compilations, which the engine has.
+pub(crate) fn gather_compilations(engine: &PluginEngine) {
+    counter!(COMPILATIONS).absolute(engine.compilations());
 }
 
 /// What is read off a version of a plugin when the metrics are asked for, and when it goes.

@@ -22,6 +22,7 @@ mod limits;
 mod plugins;
 mod reload;
 mod routing;
+mod secrets;
 mod shutdown;
 mod smuggling;
 mod tls;

@@ -11,7 +11,7 @@ use std::{future::Future, pin::Pin};
 
 pub(crate) use self::{
     componentize::componentize,
-    detect::{FileKind, FileShape},
+    detect::{FileKind, FileShape, ShippedSchema},
 };
 use crate::{
     BodyReading, Error, Result,

@@ -7,6 +7,8 @@ pub struct Grants {
     pub upstreams: Names,
     /// Whether the plugin may record metrics.
     pub metrics: bool,
+    /// Secrets that the plugin's configuration may have by `secret://name`.
+    pub secrets: Names,
 }
 
 /// A set of names.

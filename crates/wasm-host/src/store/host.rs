@@ -6,8 +6,8 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::stdio::Output;
 use crate::{
-    FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, PluginConfig, PluginMetrics},
+    FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
+    capability::{GuestOutput, LogBudget, MetricError, PluginConfig, PluginMetrics},
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -27,6 +27,22 @@ pub(crate) struct PluginContext {
     pub(crate) grants: Grants,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: PluginMetrics,
+}
+
+impl PluginContext {
+    /// Takes a measurement of the guest, without the secrets it may have put into it.
+    pub(crate) fn measure(
+        &self,
+        name: &str,
+        mut labels: Vec<(String, String)>,
+        value: MetricValue,
+    ) -> Result<(), MetricError> {
+        if self.config.has_secrets() {
+            let clean = |text: &mut String| *text = self.config.redact_secrets(text).into_owned();
+            labels.iter_mut().for_each(|(name, value)| [name, value].into_iter().for_each(clean));
+        }
+        self.metrics.record(&self.name, &self.config.redact_secrets(name), labels, value)
+    }
 }
 
 /// The host's side of one instance.
@@ -158,9 +174,11 @@ impl HostState {
         self.log(LogLevel::Warn, "host", &format!("{capability}: denied {what}: `{key}` does not grant it"));
     }
 
-    /// Logs a message of the guest, within its budget.
+    /// Logs a message of the guest, within its budget and without its secrets.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, message);
+        let config = &self.plugin.config;
+        let (context, message) = (config.redact_secrets(context), config.redact_secrets(message));
+        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, &context, &message);
     }
 }
 
