@@ -4,7 +4,7 @@ use crate::{
     Result, SchemaOrigin,
     abi::{FileShape, detect},
     compile::{Compiler, Digest, Source, component_of},
-    plugin::read,
+    plugin::read_schema,
 };
 
 /// What a plugin's file is.
@@ -51,7 +51,7 @@ pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection
             problems.push(error.to_string());
         }
     }
-    if let Some(Err(reason)) = file.config_schema.as_ref().map(read) {
+    if let Some(Err(reason)) = file.config_schema.as_ref().map(read_schema) {
         problems.push(format!("{} cannot be used: {reason}", SchemaOrigin::Plugin));
     }
     let config_schema = file.config_schema.clone().and_then(Result::ok);

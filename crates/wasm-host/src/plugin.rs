@@ -8,7 +8,7 @@ use std::{
 };
 
 pub use self::builder::PluginBuilder;
-pub(crate) use self::configure::read;
+pub(crate) use self::configure::read_schema;
 use crate::{
     BodyMode, BodyReading, CircuitState, Digest, Error, Failure, FailureClass, FailurePolicy, Limits, Phase, Phases,
     PluginEngine, PluginObserver, PluginStats, Result, SecretSource, WatchedFailures,

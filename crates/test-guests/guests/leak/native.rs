@@ -57,7 +57,7 @@ impl OnRequest for Leak {
                 log::info(&format!("name {:?}", metrics::count(secret, &[], 1)));
             }
             "choose" => log::info(&format!("{:?}", upstream::choose(secret))),
-            "path" => request.set_path_with_query(format!("/{secret}"))?,
+            "path" => request.set_path_with_query(&format!("/{secret}"))?,
             "respond" => {
                 let stored = store::get("secret").unwrap_or_default().unwrap_or_default();
                 return Ok(LocalResponse::new(200)?.header("x-secret", secret)?.body(stored)?.into());

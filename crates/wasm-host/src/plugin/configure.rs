@@ -25,7 +25,7 @@ impl Configuring {
     pub(super) fn configure(self, shipped: Option<&ShippedSchema>) -> Result<PluginConfig> {
         let Self { plugin, config, schema, granted, secrets } = self;
         let schemas = [
-            shipped.map(|shipped| (SchemaOrigin::Plugin, read(shipped))),
+            shipped.map(|shipped| (SchemaOrigin::Plugin, read_schema(shipped))),
             schema.map(|schema| (SchemaOrigin::Operator, ConfigSchema::new(schema))),
         ];
         let resolved = match ResolvedConfig::resolve(config, &granted, &*secrets) {
@@ -48,6 +48,6 @@ impl Configuring {
 }
 
 /// The schema that a plugin's file has.
-pub(crate) fn read(shipped: &ShippedSchema) -> Result<ConfigSchema, String> {
+pub(crate) fn read_schema(shipped: &ShippedSchema) -> Result<ConfigSchema, String> {
     shipped.as_ref().map_err(Clone::clone).and_then(|text| ConfigSchema::parse(text))
 }

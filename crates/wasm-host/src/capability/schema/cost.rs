@@ -155,12 +155,12 @@ mod tests {
     #[test]
     fn a_schema_that_doubles_is_refused() {
         let mut definitions = json!({ "a0": {} });
-        for number in 1..60 {
+        for number in 1..30 {
             let before = json!({ "$ref": format!("#/$defs/a{}", number - 1) });
             definitions[format!("a{number}")] =
                 json!({ "anyOf": [before, before, { "unevaluatedProperties": false }] });
         }
-        let schema = json!({ "$ref": "#/$defs/a59", "$defs": definitions });
+        let schema = json!({ "$ref": "#/$defs/a29", "$defs": definitions });
         assert_eq!(check(schema, json!({})), Err("it takes more than 200000 steps to check this config".to_owned()));
     }
 
