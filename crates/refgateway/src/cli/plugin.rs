@@ -48,9 +48,9 @@ fn print(file: &std::path::Path, inspection: &wasm_host::Inspection, wit: bool) 
     let made = if inspection.componentized { ", made a component when it is loaded" } else { "" };
     println!("kind      {}{made}", inspection.kind);
     println!("abi       {}", inspection.abi.unwrap_or("none"));
-    let schema =
-        inspection.config_schema.as_ref().map_or_else(|| "none".to_owned(), |text| format!("{} bytes", text.len()));
-    println!("schema    {schema}");
+    if let Some(text) = &inspection.config_schema {
+        println!("schema    {} bytes", text.len());
+    }
     for export in &inspection.exports {
         println!("exports   {export}");
     }

@@ -340,5 +340,5 @@ fn inspect_shows_the_schema_that_a_plugin_ships() {
     let schema: Value = serde_json::from_str(text).unwrap();
     assert_eq!(schema["required"], json!(["secret"]));
     let (_, stdout, _) = output(&["plugin", "inspect", NATIVE_EDIT]);
-    assert!(stdout.contains("schema    none\n"), "{stdout}");
+    assert!(!stdout.contains("schema "), "{stdout}");
 }
