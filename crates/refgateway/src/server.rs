@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     gateway::Gateway,
     listener::{self, Living},
-    plugins::Loading,
+    plugins::{self, Loading},
     telemetry::metrics,
     worker,
 };
@@ -77,6 +77,7 @@ impl Server {
         for (id, sockets) in sockets.into_iter().enumerate() {
             ended.push(worker::start(id, shared.clone(), sockets)?);
         }
+        ended.push(plugins::watch_secrets(shared.clone())?);
         Ok(ServerHandle { shared, addresses, admin_address, ended })
     }
 }
@@ -161,6 +162,17 @@ impl Shared {
         let mut every = tokio::time::interval(Duration::from_millis(20));
         while self.connections() > 0 {
             every.tick().await;
+        }
+    }
+
+    /// Configures the plugins again that a changed secret concerns. All else stays as it is.
+    pub(crate) fn refresh_secrets(&self) {
+        let _one_at_a_time = self.reloading.lock();
+        let current = self.gateway();
+        match plugins::refresh_secrets(&current.engine, &current.plugins, &current.secrets) {
+            Ok(Some(plugins)) => self.gateway.store(Arc::new(current.with_plugins(plugins))),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "changed secrets cannot be looked at"),
         }
     }
 

@@ -9,7 +9,8 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use crate::{
     Clock, Error, Inspection, LogSink, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricSink, Observer,
-    QueueStore, RateLimiter, Result, SystemClock, TracingLog,
+    QueueStore, RateLimiter, Result, SecretSource, SystemClock, TracingLog,
+    capability::NoSecrets,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) sources: Sources,
     pub(crate) rate_limiter: Arc<dyn RateLimiter>,
     pub(crate) queues: Arc<dyn QueueStore>,
+    pub(crate) secrets: Arc<dyn SecretSource>,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -84,6 +86,12 @@ impl PluginEngine {
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection> {
         crate::inspect::inspect(&self.0.compiler, &Source::new(bytes.to_vec()))
     }
+
+    /// How often code was compiled, of all plugins since the engine was made. Code that another plugin has already, or
+    /// that comes from the cache directory, is not compiled; a new configuration compiles nothing.
+    pub fn compilations(&self) -> u64 {
+        self.0.compiler.compilations()
+    }
 }
 
 impl fmt::Debug for PluginEngine {
@@ -103,6 +111,7 @@ pub struct PluginEngineBuilder {
     sources: Sources,
     rate_limiter: Option<Arc<dyn RateLimiter>>,
     queues: Arc<dyn QueueStore>,
+    secrets: Arc<dyn SecretSource>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -116,6 +125,7 @@ impl Default for PluginEngineBuilder {
             sources: Sources { clock: Arc::new(SystemClock::default()), seed: None },
             rate_limiter: None,
             queues: Arc::new(MemoryQueues::default()),
+            secrets: Arc::new(NoSecrets),
         }
     }
 }
@@ -188,6 +198,14 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where the values of `secret://name` in configurations come from, for plugins that are given no source of their
+    /// own. The default knows no secret.
+    #[must_use]
+    pub fn secret_source(mut self, source: impl SecretSource + 'static) -> Self {
+        self.secrets = Arc::new(source);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -207,6 +225,7 @@ impl PluginEngineBuilder {
                 .unwrap_or_else(|| Arc::new(MemoryRateLimiter::with_clock(Arc::clone(&self.sources.clock)))),
             sources: self.sources,
             queues: self.queues,
+            secrets: self.secrets,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

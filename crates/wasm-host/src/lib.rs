@@ -54,12 +54,11 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    BoxFuture, Clock, ManualClock, MemoryQueues, MemoryRateLimiter, QueueBounds, QueueGrants, QueueId, QueueStore,
-    QueueStoreError, QueueUse, RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateLimiterUnavailable,
-    RateRule, SlidingWindow, SystemClock, TokenBucket,
-};
-pub use capability::{
-    Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
+    BoxFuture, Clock, ConfigProblem, EnvSecrets, FileSecrets, FirstSecret, Grants, LogLevel, LogRecord, LogSink,
+    ManualClock, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricRecord, MetricSink, MetricValue, Names,
+    QueueBounds, QueueGrants, QueueId, QueueStore, QueueStoreError, QueueUse, RateDecision, RateLimitGrant,
+    RateLimitId, RateLimiter, RateLimiterUnavailable, RateRule, SchemaOrigin, Secret, SecretDirectory, SecretError,
+    SecretMap, SecretReference, SecretSource, SlidingWindow, SystemClock, TokenBucket, TracingLog, secret_references,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;

@@ -1,4 +1,5 @@
 mod builder;
+mod configure;
 mod ticks;
 
 use std::{
@@ -8,9 +9,10 @@ use std::{
 };
 
 pub use self::builder::PluginBuilder;
+pub(crate) use self::configure::read_schema;
 use crate::{
     BodyMode, BodyReading, CircuitState, Digest, Error, Failure, FailureClass, FailurePolicy, Limits, Phase, Phases,
-    PluginEngine, PluginObserver, PluginStats, Result, WatchedFailures,
+    PluginEngine, PluginObserver, PluginStats, Result, SecretSource, WatchedFailures,
     abi::{Declared, GuestPre},
     breaker::Breaker,
     compile::CompiledCode,
@@ -122,6 +124,13 @@ impl Plugin {
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.0.context.limits
+    }
+
+    /// Whether loading it with this configuration and these secrets, under the grants it has, would configure it as it is
+    /// now. False when a secret cannot be had. May read files; false for a plugin without code.
+    pub fn has_config(&self, config: &serde_json::Value, secrets: &dyn SecretSource) -> bool {
+        let PluginContext { config: current, grants, .. } = &*self.0.context;
+        self.digest().is_some() && current.is_current(config, &grants.secrets, secrets)
     }
 
     /// How its circuit is now; none without a [circuit breaker](PluginBuilder::circuit_breaker).

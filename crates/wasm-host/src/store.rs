@@ -140,7 +140,9 @@ impl Instance {
             Ok(Err(GuestError::Declared(words))) => {
                 Err(Failure::new(FailureClass::GuestError, state.plugin.config.redact(&words)))
             }
-            Ok(Err(GuestError::Invalid(message))) => Err(Failure::new(FailureClass::InvalidOutput, message)),
+            Ok(Err(GuestError::Invalid(message))) => {
+                Err(Failure::new(FailureClass::InvalidOutput, state.plugin.config.redact_secrets(&message)))
+            }
             Err(overrun) => Err(overrun.into()),
         };
         state.end_call(phase);
@@ -203,7 +205,8 @@ fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
     }
     // What passed between guest and host was refused: too much of it, too many handles, not of its type.
     let bytes = state.plugin.limits.hostcall_bytes;
-    let cause = error.root_cause();
+    let cause = error.root_cause().to_string();
+    let cause = state.plugin.config.redact_secrets(&cause);
     let message = format!("a hostcall failed: {cause} (one may hand over `limits.hostcall_bytes`, {bytes} bytes)");
     Failure::new(FailureClass::Hostcall, message)
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wasm_host::{CircuitState, Phase, PluginStats};
+use wasm_host::{CircuitState, Phase, PluginStats, secret_references};
 
 use super::{
     change::{Addition, Change, Refused},
@@ -89,6 +89,7 @@ fn describe(loaded: &LoadedPlugin) -> Value {
         "version": loaded.version,
         "file": loaded.settings.file,
         "priority": loaded.settings.priority,
+        "secrets": secrets(&loaded.settings.config),
     });
     if let (Some(plugin), Some(fields)) = (&loaded.plugin, description.as_object_mut()) {
         let phases: Vec<_> = plugin.phases().iter().map(Phase::as_str).collect();
@@ -105,6 +106,13 @@ fn describe(loaded: &LoadedPlugin) -> Value {
         fields.insert("stats".into(), stats(&plugin.stats()));
     }
     description
+}
+
+/// Where the config has which secret, by name.
+fn secrets(config: &Value) -> Value {
+    let references = secret_references(config).into_iter();
+    let named = references.map(|reference| (reference.pointer, json!(format!("secret://{}", reference.name))));
+    Value::Object(named.collect())
 }
 
 fn limits(limits: &wasm_host::Limits) -> Value {

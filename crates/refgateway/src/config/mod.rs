@@ -9,6 +9,7 @@ mod load;
 mod model;
 mod plugin;
 mod problem;
+mod secrets;
 mod sharing;
 mod state;
 mod timing;
@@ -26,6 +27,7 @@ pub use self::{
     },
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},
+    secrets::SecretPlace,
     sharing::{QueueBounds, QueueGrants, QueueUse, RateLimitGrant},
     state::{KvBackend, RateLimitBackend, RedisSettings, State},
     timing::{Limits, Timeouts},

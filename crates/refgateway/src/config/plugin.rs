@@ -19,6 +19,9 @@ pub struct Plugin {
     /// Handed to the plugin as JSON; any shape.
     #[serde(default)]
     pub config: Value,
+    /// A JSON Schema for `config`, or the path of a file with one; it holds besides the one that the plugin ships.
+    #[serde(default)]
+    pub config_schema: Option<Value>,
     /// Plugins of one chain run in this order, lower first; ties in the order they are named.
     #[serde(default)]
     pub priority: i32,
@@ -61,6 +64,7 @@ impl Plugin {
             name,
             file,
             config: Value::Null,
+            config_schema: None,
             priority: 0,
             tick: None,
             requires: Vec::new(),
@@ -155,6 +159,8 @@ pub struct Grants {
     pub rate_limit: RateLimitGrant,
     /// The queues that it may use.
     pub queues: QueueGrants,
+    /// The secrets its config may have by `secret://name`; `*` stands for every secret.
+    pub secrets: Vec<String>,
 }
 
 /// Whether instances are used again.

@@ -3,6 +3,7 @@
 mod measured;
 mod observer;
 mod rate_limits;
+mod secrets;
 mod settings;
 mod ticks;
 
@@ -14,12 +15,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use wasm_host::{Digest, ManualClock, Plugin, PluginEngine};
+use serde_json::Value;
+use wasm_host::{Digest, ManualClock, Plugin, PluginEngine, SecretSource};
 
 use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
     measured::{BUCKETS, PREFIX},
-    observer::describe_metrics,
+    observer::{describe_metrics, gather_compilations},
+    secrets::{refresh as refresh_secrets, source as secret_source, watch as watch_secrets},
 };
 use crate::{config, error::Error, telemetry::metrics};
 
@@ -33,10 +36,19 @@ pub struct LoadedPlugin {
     /// Counts the versions that were loaded under this name, from 1.
     pub version: u64,
     /// Why the plugin in service is not the one that was asked for.
-    degraded: Mutex<Option<String>>,
+    degraded: Mutex<Option<Degraded>>,
+    /// The operator's schema, as it was when the plugin was loaded.
+    schema: Option<Value>,
     readings: Option<Readings>,
     /// Ends with this version.
     _ticks: Option<Ticks>,
+}
+
+#[derive(Debug)]
+struct Degraded {
+    reason: String,
+    /// It is over when the secrets are again what they were.
+    by_secrets: bool,
 }
 
 /// What a plugin does, as an operator sees it.
@@ -101,9 +113,10 @@ pub(crate) fn load_all(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
+    secrets: &Arc<dyn SecretSource>,
     loading: Loading<'_>,
 ) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
-    block_on(async || load_each(engine, configured, previous, loading).await)?
+    block_on(async || load_each(engine, configured, previous, secrets, loading).await)?
 }
 
 /// Runs to its end what waits, on a thread and a runtime of its own: the caller may be within another runtime.
@@ -120,18 +133,19 @@ async fn load_each(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
+    secrets: &Arc<dyn SecretSource>,
     loading: Loading<'_>,
 ) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
     let mut loaded = Vec::with_capacity(configured.len());
     let mut refused = Vec::new();
     for settings in configured {
         let before = previous.iter().find(|plugin| plugin.settings.name == settings.name);
-        if let Some(kept) = before.filter(|before| before.is_kept(settings, loading)) {
+        if let Some(kept) = before.filter(|before| before.is_kept(settings, secrets, loading)) {
             loaded.push(Arc::clone(kept));
             continue;
         }
         let version = before.map_or(1, |before| before.version + 1);
-        match LoadedPlugin::load(engine, settings, version).await {
+        match LoadedPlugin::load(engine, settings, secrets, version, None).await {
             Ok(plugin) => loaded.push(Arc::new(plugin)),
             Err(error) => {
                 let (plugin, file) = (settings.name.clone(), settings.file.clone());
@@ -179,7 +193,10 @@ impl fmt::Display for PluginError {
             | E::BodyMode { .. }
             | E::NoBodyPhase { .. }
             | E::NoTickPhase { .. }
-            | E::Tick { .. } => write!(f, "{error}"),
+            | E::Tick { .. }
+            | E::Secrets { .. }
+            | E::ConfigMisfit { .. }
+            | E::SchemaUnusable { .. } => write!(f, "{error}"),
             E::File { .. } => write!(f, "plugin `{plugin}`: {error}"),
             _ => write!(f, "plugin `{plugin}`: {}: {error}", file.display()),
         }
@@ -198,7 +215,7 @@ impl LoadedPlugin {
 
     /// Why it is degraded.
     pub fn reason(&self) -> Option<String> {
-        self.degraded.lock().clone()
+        self.degraded.lock().as_ref().map(|degraded| degraded.reason.clone())
     }
 
     /// Sets the metrics that are read and not counted.
@@ -208,39 +225,63 @@ impl LoadedPlugin {
         }
     }
 
-    async fn load(engine: &PluginEngine, settings: &config::Plugin, version: u64) -> Result<Self, wasm_host::Error> {
-        let plugin = match settings.enabled {
-            true => Some(settings::builder(settings).version(version.to_string()).load(engine).await?),
-            false => None,
+    /// Loads a plugin; from the code of one that is there, if it is given and has any.
+    async fn load(
+        engine: &PluginEngine,
+        settings: &config::Plugin,
+        secrets: &Arc<dyn SecretSource>,
+        version: u64,
+        code: Option<&Plugin>,
+    ) -> Result<Self, wasm_host::Error> {
+        let mut schema = None;
+        let plugin = if settings.enabled {
+            let mut builder =
+                settings::builder(settings).version(version.to_string()).secret_source(Arc::clone(secrets));
+            schema = settings::schema(settings)?;
+            if let Some(schema) = &schema {
+                builder = builder.config_schema(schema.clone());
+            }
+            if let Some(code) = code.filter(|plugin| plugin.digest().is_some()) {
+                builder = builder.code_of(code);
+            }
+            Some(builder.load(engine).await?)
+        } else {
+            None
         };
         let readings = plugin.as_ref().map(Readings::of);
         let ticks = plugin.as_ref().and_then(Ticks::of);
-        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default(), readings, _ticks: ticks })
+        let (settings, degraded) = (settings.clone(), Mutex::default());
+        Ok(Self { settings, plugin, version, degraded, schema, readings, _ticks: ticks })
     }
 
     fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &PluginError) -> Self {
         let reason = error.to_string();
         let plugin = settings::builder(settings).version(version.to_string()).absent(engine, reason.clone());
-        let (readings, degraded) = (Some(Readings::of(&plugin)), Mutex::new(Some(reason)));
-        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded, readings, _ticks: None }
+        let readings = Some(Readings::of(&plugin));
+        let degraded = Mutex::new(Some(Degraded { reason, by_secrets: false }));
+        let (settings, plugin) = (settings.clone(), Some(plugin));
+        Self { settings, plugin, version, degraded, schema: None, readings, _ticks: None }
     }
 
     /// Whether this plugin goes on under these settings.
-    fn is_kept(&self, settings: &config::Plugin, loading: Loading<'_>) -> bool {
+    fn is_kept(&self, settings: &config::Plugin, secrets: &Arc<dyn SecretSource>, loading: Loading<'_>) -> bool {
         match loading {
             Loading::Only(edited) if edited != settings.name => self.settings == *settings,
-            _ => self.is_current(settings),
+            _ => self.is_current(settings, secrets),
         }
     }
 
     /// Whether loading these settings now would give the same plugin.
-    fn is_current(&self, settings: &config::Plugin) -> bool {
+    fn is_current(&self, settings: &config::Plugin, secrets: &Arc<dyn SecretSource>) -> bool {
         if self.settings != *settings {
             return false;
         }
         let Some(plugin) = &self.plugin else { return true };
         let file = std::fs::read(&settings.file).ok().map(|bytes| Digest::of(&bytes));
-        let current = file.is_some() && plugin.digest() == file;
+        let current = file.is_some()
+            && plugin.digest() == file
+            && plugin.has_config(&settings.config, &**secrets)
+            && settings::schema(settings).is_ok_and(|schema| schema == self.schema);
         if current {
             *self.degraded.lock() = None;
         }
@@ -248,6 +289,19 @@ impl LoadedPlugin {
     }
 
     fn degrade(&self, reason: String) {
-        *self.degraded.lock() = Some(reason);
+        *self.degraded.lock() = Some(Degraded { reason, by_secrets: false });
+    }
+
+    /// A secret changed, and what serves is still configured with what it was.
+    fn lack_secrets(&self, reason: String) {
+        *self.degraded.lock() = Some(Degraded { reason, by_secrets: true });
+    }
+
+    fn secrets_are_back(&self) {
+        self.degraded.lock().take_if(|degraded| degraded.by_secrets);
+    }
+
+    fn error(&self, error: wasm_host::Error) -> PluginError {
+        PluginError { plugin: self.settings.name.clone(), file: self.settings.file.clone(), error }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
-use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginObserver, PluginStats};
+use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginEngine, PluginObserver, PluginStats};
 
 const GAUGES: [&str; 4] = [
     "wasm_plugin_memory_bytes",
@@ -22,6 +22,8 @@ const COUNTERS: [(&str, fn(&PluginStats) -> u64); 3] = [
 
 const CIRCUIT: &str = "wasm_plugin_circuit_state";
 
+const COMPILATIONS: &str = "wasm_compilations_total";
+
 /// Says what each metric is.
 pub(crate) fn describe_metrics() {
     describe_counter!(
@@ -38,6 +40,12 @@ pub(crate) fn describe_metrics() {
     describe_counter!("wasm_plugin_log_dropped_total", "Log messages of a plugin over its `limits.log_rate`.");
     describe_counter!("wasm_plugin_pool_hits_total", "Exchanges that got an idle instance of a plugin.");
     describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
+    describe_counter!(COMPILATIONS, "How often code of plugins was compiled.");
+}
+
+/// Sets the count of compilations, which the engine has.
+pub(crate) fn gather_compilations(engine: &PluginEngine) {
+    counter!(COMPILATIONS).absolute(engine.compilations());
 }
 
 /// What is read off a version of a plugin when the metrics are asked for, and when it goes.

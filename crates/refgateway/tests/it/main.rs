@@ -24,6 +24,7 @@ mod queues;
 mod rate_limits;
 mod reload;
 mod routing;
+mod secrets;
 mod shutdown;
 mod smuggling;
 mod tls;

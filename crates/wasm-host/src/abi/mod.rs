@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) use self::{
     componentize::componentize,
-    detect::{FileKind, FileShape},
+    detect::{FileKind, FileShape, ShippedSchema},
 };
 pub(crate) use crate::BoxFuture;
 use crate::{

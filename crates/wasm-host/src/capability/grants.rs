@@ -19,6 +19,8 @@ pub struct Grants {
     pub rate_limit: RateLimitGrant,
     /// The queues that it may use.
     pub queues: QueueGrants,
+    /// Secrets that the plugin's configuration may have by `secret://name`.
+    pub secrets: Names,
 }
 
 /// A set of names.

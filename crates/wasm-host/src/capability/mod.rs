@@ -7,12 +7,17 @@ mod log;
 mod metrics;
 mod queue;
 mod rate_limit;
+mod redact;
+mod schema;
+mod secret_places;
+mod secrets;
 
 use std::pin::Pin;
 
 pub(crate) use clock::RateClock;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub(crate) use config::PluginConfig;
+pub use config::{ConfigProblem, SecretReference, secret_references};
+pub(crate) use config::{PluginConfig, ResolvedConfig};
 pub use grants::{Grants, Names};
 pub(crate) use log::{GuestOutput, LogBudget, LogRate, kept_fields};
 pub use log::{LogLevel, LogRecord, LogSink, TracingLog};
@@ -25,6 +30,11 @@ pub use rate_limit::{
     SlidingWindow, TokenBucket,
 };
 pub(crate) use rate_limit::{PluginRateLimits, RateLimitError, RuleError};
+pub use schema::SchemaOrigin;
+pub(crate) use schema::{ConfigSchema, SCHEMA_BYTES, too_large};
+pub use secret_places::{EnvSecrets, FileSecrets, SecretDirectory};
+pub(crate) use secrets::NoSecrets;
+pub use secrets::{FirstSecret, Secret, SecretError, SecretMap, SecretSource};
 
 /// A future of a trait that a backend implements.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

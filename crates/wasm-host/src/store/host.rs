@@ -9,8 +9,10 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::{Sources, stdio::Output};
 use crate::{
-    FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, LogRate, PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits},
+    FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
+    capability::{
+        GuestOutput, LogBudget, LogRate, MetricError, PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits,
+    },
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -37,6 +39,22 @@ pub(crate) struct PluginContext {
     pub(crate) instances: AtomicU64,
     pub(crate) rate_limits: PluginRateLimits,
     pub(crate) queues: PluginQueues,
+}
+
+impl PluginContext {
+    /// Takes a measurement of the guest, without the secrets it may have put into it.
+    pub(crate) fn measure(
+        &self,
+        name: &str,
+        mut labels: Vec<(String, String)>,
+        value: MetricValue,
+    ) -> Result<(), MetricError> {
+        if self.config.has_secrets() {
+            let clean = |text: &mut String| *text = self.config.redact_secrets(text).into_owned();
+            labels.iter_mut().for_each(|(name, value)| [name, value].into_iter().for_each(clean));
+        }
+        self.metrics.record(&self.name, &self.config.redact_secrets(name), labels, value)
+    }
 }
 
 /// The host's side of one instance.
@@ -177,13 +195,18 @@ impl HostState {
         self.log(LogLevel::Warn, "host", &format!("{capability}: denied {what}: `{key}` does not grant it"));
     }
 
-    /// Logs a message of the guest, within its budget.
+    /// Logs a message of the guest, within its budget and without its secrets.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
         self.log_with(Message { level, context, message, fields: &[] });
     }
 
     /// The same, with fields.
-    pub(crate) fn log_with(&mut self, message: Message<'_>) {
+    pub(crate) fn log_with(&mut self, Message { level, context, message, fields }: Message<'_>) {
+        let config = &self.plugin.config;
+        let (context, message) = (config.redact_secrets(context), config.redact_secrets(message));
+        let clean = |text: &String| config.redact_secrets(text).into_owned();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (clean(name), clean(value))).collect();
+        let message = Message { level, context: &context, message: &message, fields: &fields };
         emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
     }
 }

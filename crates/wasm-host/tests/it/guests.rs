@@ -330,6 +330,12 @@ pub(crate) async fn native_queue() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_leak() {
+    // Told nothing, it keeps its secret; what it tells to whom has its own tests.
+    assert_eq!(status(&load_with(guest::NATIVE_LEAK, json!({ "secret": "a" })).await, &[]).await, 0);
+}
+
+#[tokio::test]
 pub(crate) async fn native_missing_imports() {
     let error = plugin(guest::NATIVE_MISSING_IMPORTS).load(engine()).await.unwrap_err();
     let Error::MissingImports { abi: "native", missing } = &error else { panic!("{error}") };

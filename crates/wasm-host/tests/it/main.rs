@@ -11,6 +11,7 @@ mod common;
 
 mod bodies;
 mod compile_cache;
+mod config;
 mod error_phase;
 mod failures;
 mod fidelity;
