@@ -211,6 +211,7 @@ impl Shared {
             return Err(Error::NeedsRestart("compile_cache"));
         }
         let next = Gateway::build(config, self.living.len(), Some(&current), loading)?;
+        next.activate();
         self.gateway.store(Arc::new(next));
         Ok(())
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{metrics::MetricError, upstream::UpstreamError};
+use crate::{http::HttpCallError, metrics::MetricError, upstream::UpstreamError};
 
 pub use crate::bindings::imports::wasm_host::plugin::types::EditError;
 
@@ -23,6 +23,7 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         let described = error.downcast_ref().map(describe);
         let described = described.or_else(|| error.downcast_ref().map(describe_choice));
         let described = described.or_else(|| error.downcast_ref().map(describe_measurement));
+        let described = described.or_else(|| error.downcast_ref().map(describe_call));
         Self(described.unwrap_or_else(|| error.to_string()))
     }
 }
@@ -61,6 +62,23 @@ fn describe_measurement(error: &MetricError) -> String {
         MetricError::TooMany => "the plugin has as many metrics as it may",
     };
     format!("measurement refused: {why}")
+}
+
+fn describe_call(error: &HttpCallError) -> String {
+    match error {
+        HttpCallError::Denied(what) => format!("call denied: `grants.http` does not cover {what}"),
+        HttpCallError::Invalid(what) => format!("call refused: {what}"),
+        HttpCallError::Unavailable(what) => format!("call failed: {what}"),
+        HttpCallError::Dns(why) => format!("call failed: the host is not found: {why}"),
+        HttpCallError::Connect(why) => format!("call failed: no connection: {why}"),
+        HttpCallError::Tls(why) => format!("call failed: no TLS: {why}"),
+        HttpCallError::Timeout => "call failed: no whole response in time, `limits.http.timeout`".to_owned(),
+        HttpCallError::Protocol(why) => format!("call failed: no whole response: {why}"),
+        HttpCallError::RequestTooLarge => "call refused: over `limits.http.request_bytes`".to_owned(),
+        HttpCallError::ResponseTooLarge => "call failed: over `limits.http.response_bytes`".to_owned(),
+        HttpCallError::TooMany => "call refused: over `limits.http.calls` or `limits.http.concurrency`".to_owned(),
+        HttpCallError::TooManyRedirects => "call failed: too many redirects".to_owned(),
+    }
 }
 
 impl fmt::Display for Error {

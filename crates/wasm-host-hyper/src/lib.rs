@@ -20,7 +20,8 @@
 //! and the client's side.
 //!
 //! - **Facts.** What plugins learn about a request is taken from an [`ExchangeFacts`](wasm_host::ExchangeFacts) in the
-//!   request's extensions, when there is one.
+//!   request's extensions, when there is one; the trace that it has none of, from the request's headers.
+//! - **Calls.** [`HttpCaller`] sends what plugins call over HTTP.
 //! - **Upstream.** The service that a plugin chose is in the request's extensions as [`ChosenService`].
 //! - **Errors.** An error of the service is shown to the plugins' error phase when it can be told what it means for the
 //!   client: see [`PluginLayer::errors_as`]. Otherwise it is passed on.
@@ -33,10 +34,12 @@
 mod body;
 mod completion;
 mod future;
+mod http_call;
 mod layer;
 mod service;
 
 pub use body::PluginBody;
 pub use future::ResponseFuture;
+pub use http_call::{HttpCaller, HttpCallerBuilder, Resolve, SystemResolver};
 pub use layer::{BrokenRequests, ErrorMap, PluginLayer};
 pub use service::{ChosenService, PluginService};

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, TracingLog,
+    Error, HttpClient, Inspection, LogSink, MemoryMetrics, MetricSink, NoHttpClient, Observer, Result, TracingLog,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
+    pub(crate) http: Arc<dyn HttpClient>,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -95,6 +96,7 @@ pub struct PluginEngineBuilder {
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
+    http: Arc<dyn HttpClient>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -105,6 +107,7 @@ impl Default for PluginEngineBuilder {
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
+            http: Arc::new(NoHttpClient),
         }
     }
 }
@@ -148,6 +151,13 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Who sends the calls that guests make over HTTP. The default is [`NoHttpClient`]: all of them fail.
+    #[must_use]
+    pub fn http_client(mut self, client: impl HttpClient + 'static) -> Self {
+        self.http = Arc::new(client);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -161,6 +171,7 @@ impl PluginEngineBuilder {
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
+            http: self.http,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

@@ -54,6 +54,10 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
+    AddressPolicy, BoxFuture, HostPattern, HttpCall, HttpCallError, HttpClient, HttpGrant, HttpLimits, HttpTarget,
+    InvalidHost, InvalidNetwork, Network, NoHttpClient,
+};
+pub use capability::{
     Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
 };
 pub use chain::PluginChain;

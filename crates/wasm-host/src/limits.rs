@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::HttpLimits;
+
 /// Bounds on one plugin's instances. Every one of them is enforced.
 ///
 /// ```
@@ -43,6 +45,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
     pub metric_series: usize,
+    /// What its calls over HTTP may use.
+    pub http: HttpLimits,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -66,6 +70,7 @@ impl Default for Limits {
             body_wait: Duration::from_secs(30),
             log_bytes: 16 << 10,
             metric_series: 200,
+            http: HttpLimits::default(),
             concurrency: 256,
             queue: 256,
         }

@@ -122,8 +122,21 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "log_bytes": limits.log_bytes,
         "body_wait_ms": limits.body_wait.as_millis() as u64,
         "metric_series": limits.metric_series,
+        "http": http_limits(&limits.http),
         "concurrency": limits.concurrency,
         "queue": limits.queue,
+    })
+}
+
+fn http_limits(limits: &wasm_host::HttpLimits) -> Value {
+    json!({
+        "calls": limits.calls,
+        "concurrency": limits.concurrency,
+        "request_bytes": limits.request_bytes,
+        "response_bytes": limits.response_bytes,
+        "connect_ms": limits.connect.as_millis() as u64,
+        "timeout_ms": limits.timeout.as_millis() as u64,
+        "redirects": limits.redirects,
     })
 }
 

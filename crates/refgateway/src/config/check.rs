@@ -4,7 +4,7 @@ use std::{collections::HashSet, str::FromStr};
 
 use http::{HeaderName, Method};
 
-use super::{Config, ConfigError, Match, Problem, did_you_mean, tree::Path};
+use super::{Config, ConfigError, Match, Plugin, Problem, did_you_mean, tree::Path};
 use crate::{router::Router, upstream::Target};
 
 impl Config {
@@ -139,11 +139,27 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
             let message = "`decode` is for the bodies named beside it: give `request` or `response`";
             findings.add(path.key("bodies").key("decode"), message);
         }
+        http(config, plugin, &path, findings);
         let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());
             known("service", name, services, path.index(index), findings);
         }
+    }
+}
+
+fn http(config: &Config, plugin: &Plugin, path: &Path, findings: &mut Findings) {
+    for key in plugin.limits.http.zero_times() {
+        findings.add(path.key("limits").key("http").key(key), "must be more than 0");
+    }
+    let path = path.key("grants").key("http");
+    for (key, index, message) in plugin.grants.http.problems() {
+        let list = path.key(key);
+        findings.add(index.map_or_else(|| list.clone(), |index| list.index(index)), message);
+    }
+    for (index, name) in plugin.grants.http.services.iter().enumerate().filter(|(_, name)| *name != "*") {
+        let services = config.services.iter().map(|s| s.name.as_str());
+        known("service", name, services, path.key("services").index(index), findings);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The plugins of a gateway: loaded, kept over reloads, and put into chains.
 
+mod http;
+mod http_settings;
 mod measured;
 mod observer;
 mod settings;
@@ -9,12 +11,9 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 use parking_lot::Mutex;
 use wasm_host::{Digest, Plugin, PluginEngine};
 
+pub(crate) use self::measured::{BUCKETS, PREFIX};
 use self::{measured::Measured, observer::Readings};
-pub(crate) use self::{
-    measured::{BUCKETS, PREFIX},
-    observer::describe_metrics,
-};
-use crate::{config, error::Error, telemetry::metrics};
+use crate::{config, error::Error, telemetry::metrics, upstream::CurrentServices};
 
 /// A plugin in one version, with what it was loaded from.
 #[derive(Debug)]
@@ -63,11 +62,18 @@ pub(crate) enum Loading<'a> {
     Only(&'a str),
 }
 
-/// Makes the engine that all plugins of a gateway share.
-pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
+/// Says what each metric is.
+pub(crate) fn describe_metrics() {
+    observer::describe_metrics();
+    http::describe_metrics();
+}
+
+/// Makes the engine that all plugins of a gateway share. They may call the services that are current when they call.
+pub(crate) fn engine(config: &config::Config, services: CurrentServices) -> Result<PluginEngine, Error> {
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
+    builder = builder.http_client(http::Calls::new(services));
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }

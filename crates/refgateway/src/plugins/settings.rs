@@ -6,6 +6,7 @@ use wasm_host::{
     Plugin, PluginBuilder, PoolPolicy, Reuse,
 };
 
+use super::http_settings;
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -54,6 +55,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         body_bytes: bytes(given.body_bytes, default.body_bytes),
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         body_wait: time(given.body_wait, default.body_wait),
+        http: http_settings::limits(&given.http),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
@@ -66,7 +68,7 @@ fn grants(given: &config::Grants) -> Grants {
         names if names.iter().any(|name| name == "*") => Names::All,
         names => Names::Only(names.to_vec()),
     };
-    Grants { upstreams, metrics: given.metrics }
+    Grants { upstreams, metrics: given.metrics, http: http_settings::grant(&given.http) }
 }
 
 fn pool(given: &config::Pool) -> PoolPolicy {

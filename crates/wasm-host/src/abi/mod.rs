@@ -7,12 +7,11 @@ mod componentize;
 mod detect;
 mod native;
 
-use std::{future::Future, pin::Pin};
-
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape},
 };
+pub(crate) use crate::capability::BoxFuture;
 use crate::{
     BodyReading, Error, Result,
     compile::CompiledCode,
@@ -21,7 +20,6 @@ use crate::{
     store::HostState,
 };
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 

@@ -8,7 +8,7 @@ use crate::{
     BodyReading, CircuitBreaker, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy, Result,
     abi::Declared,
     breaker::Breaker,
-    capability::{PluginConfig, PluginMetrics},
+    capability::{PluginConfig, PluginHttp, PluginMetrics},
     compile::Source,
     metrics::Counters,
     pool::Pool,
@@ -177,8 +177,11 @@ impl PluginBuilder {
         let pool = Arc::new(Pool::new(&self.pool, &self.limits));
         engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name);
+        let name: Arc<str> = self.name.into();
+        let http = Arc::clone(&engine.0.http);
         let context = PluginContext {
-            name: self.name.into(),
+            http: PluginHttp::new(Arc::clone(&name), http, self.grants.http.clone(), self.limits.http.clone()).into(),
+            name,
             config: PluginConfig::new(&self.config),
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,

@@ -4,6 +4,7 @@ mod bindings;
 mod body;
 mod guest;
 mod hostcalls;
+mod http_call;
 mod imports;
 mod measure;
 
@@ -95,14 +96,19 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange, metrics, properties, types, upstream},
+        wasm_host::plugin::{exchange, http_call, metrics, properties, types, upstream},
     };
+
+    use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p2::bindings::http as wasi};
 
     fn state(state: &mut HostState) -> &mut HostState {
         state
     }
 
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasi::types::add_to_linker::<_, WasiHttp>(linker, &wasi::types::LinkOptions::default(), HostState::http)?;
+    wasi::outgoing_handler::add_to_linker::<_, WasiHttp>(linker, HostState::outgoing_http)?;
+    http_call::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     types::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     exchange::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
