@@ -15,7 +15,7 @@ use crate::{
     proxy,
     router::Router,
     telemetry::metrics::RouteMetrics,
-    upstream::{Service, Target, Upstream, UpstreamError, UpstreamSettings},
+    upstream::{CurrentServices, Service, Target, Upstream, UpstreamError, UpstreamSettings},
 };
 
 /// Everything a request needs, built from one valid config.
@@ -43,6 +43,8 @@ pub struct Gateway {
     pub(crate) trust: Trust,
     /// One log line a request.
     pub access_log: bool,
+    /// Tells plugins, which outlive it, where services are.
+    current_services: CurrentServices,
     /// What it was built from.
     pub config: Arc<Config>,
 }
@@ -80,19 +82,23 @@ impl Gateway {
         loading: Loading<'_>,
     ) -> Result<Self, Error> {
         config.check()?;
-        let engine = match previous {
-            Some(previous) => previous.engine.clone(),
-            None => plugins::engine(&config)?,
-        };
-        let loaded = previous.map(|previous| previous.plugins.as_slice()).unwrap_or_default();
-        let secrets = plugins::secret_source(&config);
-        let plugins = plugins::load_all(&engine, &config.plugins, loaded, &secrets, loading)?;
         let mut known = previous.map(Self::upstreams).unwrap_or_default();
         let services = config
             .services
             .iter()
             .map(|service| build_service(&config, service, workers, &mut known).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
+        let (engine, current_services) = match previous {
+            Some(previous) => (previous.engine.clone(), previous.current_services.clone()),
+            None => {
+                let current = CurrentServices::default();
+                current.set(&services);
+                (plugins::engine(&config, current.clone())?, current)
+            }
+        };
+        let loaded = previous.map(|previous| previous.plugins.as_slice()).unwrap_or_default();
+        let secrets = plugins::secret_source(&config);
+        let plugins = plugins::load_all(&engine, &config.plugins, loaded, &secrets, loading)?;
         let tls = config
             .listeners
             .iter()
@@ -111,14 +117,20 @@ impl Gateway {
             timeouts: config.timeouts,
             trust: if config.trust_forwarded { Trust::Append } else { Trust::Replace },
             access_log: config.access_log,
+            current_services,
             config: Arc::new(config),
         })
     }
 
     /// The same picture with other versions of the same plugins.
-    pub(crate) fn with_plugins(&self, plugins: Vec<Arc<LoadedPlugin>>) -> Self {
-        let (router, routes) = build_routes(&self.config, &self.services, &plugins);
-        Self { router, routes, plugins, ..self.clone() }
+    pub(crate) fn with_plugins(&self, plugins: Vec<Arc<LoadedPlugin>>) -> Result<Self, Error> {
+        let (router, routes) = build_routes(&self.config, &self.services, &plugins)?;
+        Ok(Self { router, routes, plugins, ..self.clone() })
+    }
+
+    /// From now on this is what is served.
+    pub(crate) fn activate(&self) {
+        self.current_services.set(&self.services);
     }
 
     fn upstreams(&self) -> HashMap<String, Arc<Upstream>> {

@@ -169,8 +169,10 @@ impl Shared {
     pub(crate) fn refresh_secrets(&self) {
         let _one_at_a_time = self.reloading.lock();
         let current = self.gateway();
-        match plugins::refresh_secrets(&current.engine, &current.plugins, &current.secrets) {
-            Ok(Some(plugins)) => self.gateway.store(Arc::new(current.with_plugins(plugins))),
+        let refreshed = plugins::refresh_secrets(&current.engine, &current.plugins, &current.secrets)
+            .and_then(|plugins| plugins.map(|plugins| current.with_plugins(plugins)).transpose());
+        match refreshed {
+            Ok(Some(next)) => self.gateway.store(Arc::new(next)),
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "changed secrets cannot be looked at"),
         }
@@ -226,6 +228,7 @@ impl Shared {
             return Err(Error::NeedsRestart("compile_cache"));
         }
         let next = Gateway::build(config, self.living.len(), Some(&current), loading)?;
+        next.activate();
         self.gateway.store(Arc::new(next));
         Ok(())
     }

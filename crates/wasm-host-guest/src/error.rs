@@ -1,6 +1,8 @@
 use std::fmt;
 
-use crate::{metrics::MetricError, queue::QueueError, rate_limit::RateLimitError, upstream::UpstreamError};
+use crate::{
+    http::HttpCallError, metrics::MetricError, queue::QueueError, rate_limit::RateLimitError, upstream::UpstreamError,
+};
 
 pub use crate::bindings::imports::wasm_host::plugin::types::EditError;
 
@@ -25,6 +27,7 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         let described = described.or_else(|| error.downcast_ref().map(describe_measurement));
         let described = described.or_else(|| error.downcast_ref().map(describe_rate_limit));
         let described = described.or_else(|| error.downcast_ref().map(describe_queue));
+        let described = described.or_else(|| error.downcast_ref().map(describe_call));
         Self(described.unwrap_or_else(|| error.to_string()))
     }
 }
@@ -88,6 +91,23 @@ fn describe_queue(error: &QueueError) -> String {
         QueueError::Unavailable => "queues cannot be used now",
     };
     format!("queue not used: {why}")
+}
+
+fn describe_call(error: &HttpCallError) -> String {
+    match error {
+        HttpCallError::Denied(what) => format!("call denied: `grants.http` does not cover {what}"),
+        HttpCallError::Invalid(what) => format!("call refused: {what}"),
+        HttpCallError::Unavailable(what) => format!("call failed: {what}"),
+        HttpCallError::Dns(why) => format!("call failed: the host is not found: {why}"),
+        HttpCallError::Connect(why) => format!("call failed: no connection: {why}"),
+        HttpCallError::Tls(why) => format!("call failed: no TLS: {why}"),
+        HttpCallError::Timeout => "call failed: no whole response in time, `limits.http.timeout`".to_owned(),
+        HttpCallError::Protocol(why) => format!("call failed: no whole response: {why}"),
+        HttpCallError::RequestTooLarge => "call refused: over `limits.http.request_bytes`".to_owned(),
+        HttpCallError::ResponseTooLarge => "call failed: over `limits.http.response_bytes`".to_owned(),
+        HttpCallError::TooMany => "call refused: over `limits.http.calls` or `limits.http.concurrency`".to_owned(),
+        HttpCallError::TooManyRedirects => "call failed: too many redirects".to_owned(),
+    }
 }
 
 impl fmt::Display for Error {

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Clock, Error, Inspection, LogSink, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricSink, Observer,
-    QueueStore, RateLimiter, Result, SecretSource, SystemClock, TracingLog,
+    Clock, Error, HttpClient, Inspection, LogSink, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricSink,
+    NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource, SystemClock, TracingLog,
     capability::NoSecrets,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) rate_limiter: Arc<dyn RateLimiter>,
     pub(crate) queues: Arc<dyn QueueStore>,
     pub(crate) secrets: Arc<dyn SecretSource>,
+    pub(crate) http: Arc<dyn HttpClient>,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -112,6 +113,7 @@ pub struct PluginEngineBuilder {
     rate_limiter: Option<Arc<dyn RateLimiter>>,
     queues: Arc<dyn QueueStore>,
     secrets: Arc<dyn SecretSource>,
+    http: Arc<dyn HttpClient>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -126,6 +128,7 @@ impl Default for PluginEngineBuilder {
             rate_limiter: None,
             queues: Arc::new(MemoryQueues::default()),
             secrets: Arc::new(NoSecrets),
+            http: Arc::new(NoHttpClient),
         }
     }
 }
@@ -206,6 +209,13 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Who sends the calls that guests make over HTTP. The default is [`NoHttpClient`]: all of them fail.
+    #[must_use]
+    pub fn http_client(mut self, client: impl HttpClient + 'static) -> Self {
+        self.http = Arc::new(client);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -213,7 +223,6 @@ impl PluginEngineBuilder {
         let wasm = Engine::new(&config(self.max_instances)).map_err(engine_error)?;
         let ticker = EpochTicker::start(&wasm).map_err(|error| Error::Engine { reason: error.to_string() })?;
         let cache = self.cache_dir.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         Ok(PluginEngine(Arc::new(Inner {
             compiler: Compiler::new(wasm.clone(), cache),
             wasm,
@@ -226,6 +235,7 @@ impl PluginEngineBuilder {
             sources: self.sources,
             queues: self.queues,
             secrets: self.secrets,
+            http: self.http,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

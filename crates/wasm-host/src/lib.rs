@@ -54,11 +54,13 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    BoxFuture, Clock, ConfigProblem, EnvSecrets, FileSecrets, FirstSecret, Grants, LogLevel, LogRecord, LogSink,
-    ManualClock, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricRecord, MetricSink, MetricValue, Names,
-    QueueBounds, QueueGrants, QueueId, QueueStore, QueueStoreError, QueueUse, RateDecision, RateLimitGrant,
-    RateLimitId, RateLimiter, RateLimiterUnavailable, RateRule, SchemaOrigin, Secret, SecretDirectory, SecretError,
-    SecretMap, SecretReference, SecretSource, SlidingWindow, SystemClock, TokenBucket, TracingLog, secret_references,
+    AddressPolicy, BoxFuture, Clock, ConfigProblem, EnvSecrets, FileSecrets, FirstSecret, Grants, HostPattern,
+    HttpCall, HttpCallError, HttpClient, HttpGrant, HttpLimits, HttpTarget, InvalidHost, InvalidNetwork, LogLevel,
+    LogRecord, LogSink, ManualClock, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricRecord, MetricSink,
+    MetricValue, Names, Network, NoHttpClient, QueueBounds, QueueGrants, QueueId, QueueStore, QueueStoreError,
+    QueueUse, RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateLimiterUnavailable, RateRule, SchemaOrigin,
+    Secret, SecretDirectory, SecretError, SecretMap, SecretReference, SecretSource, SlidingWindow, SystemClock,
+    TokenBucket, TracingLog, secret_references,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;

@@ -4,6 +4,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use wasmtime::ResourceLimiter;
 
+use crate::HttpLimits;
+
 const LOG_RATE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Bounds on one plugin's instances. Every one of them is enforced.
@@ -53,6 +55,8 @@ pub struct Limits {
     pub rate_limit_keys: usize,
     /// Queues of its own that the plugin may make, under names of its choice.
     pub own_queues: usize,
+    /// What its calls over HTTP may use.
+    pub http: HttpLimits,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -79,6 +83,7 @@ impl Default for Limits {
             metric_series: 200,
             rate_limit_keys: 10_000,
             own_queues: 16,
+            http: HttpLimits::default(),
             concurrency: 256,
             queue: 256,
         }

@@ -281,7 +281,7 @@ pub(crate) struct Seat {
 impl Seat {
     /// Returns an instance whose last call returned cleanly.
     pub(crate) fn give_back(self) {
-        let Self { instance, plugin, permit } = self;
+        let Self { mut instance, plugin, permit } = self;
         if instance.holds_nothing() {
             plugin.0.pool.put(instance);
         }

@@ -3,6 +3,7 @@
 mod host;
 mod sources;
 mod stdio;
+mod wasi_http;
 
 use std::{
     sync::Arc,
@@ -155,8 +156,9 @@ impl Instance {
     }
 
     /// Whether the guest holds nothing of the host that no limit of memory counts.
-    pub(crate) fn holds_nothing(&self) -> bool {
-        self.store.data().responses_held == 0
+    pub(crate) fn holds_nothing(&mut self) -> bool {
+        let state = self.store.data_mut();
+        state.responses_held == 0 && !state.holds_http()
     }
 
     /// Bytes of linear memory the instance has now.

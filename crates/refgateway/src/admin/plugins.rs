@@ -132,8 +132,21 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "metric_series": limits.metric_series,
         "rate_limit_keys": limits.rate_limit_keys,
         "own_queues": limits.own_queues,
+        "http": http_limits(&limits.http),
         "concurrency": limits.concurrency,
         "queue": limits.queue,
+    })
+}
+
+fn http_limits(limits: &wasm_host::HttpLimits) -> Value {
+    json!({
+        "calls": limits.calls,
+        "concurrency": limits.concurrency,
+        "request_bytes": limits.request_bytes,
+        "response_bytes": limits.response_bytes,
+        "connect_ms": limits.connect.as_millis() as u64,
+        "timeout_ms": limits.timeout.as_millis() as u64,
+        "redirects": limits.redirects,
     })
 }
 

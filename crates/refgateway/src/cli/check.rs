@@ -11,7 +11,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Reads the config and every file it names, and loads its plugins, without listening or connecting anywhere.
+    /// Reads the config and every file it names, and loads its plugins, without listening. It connects nowhere but where a
+    /// plugin calls when it is configured.
     #[allow(clippy::print_stdout, reason = "the command's result")]
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.file.config)?;

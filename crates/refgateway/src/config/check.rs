@@ -5,7 +5,7 @@ use std::{collections::HashSet, str::FromStr};
 use http::{HeaderName, Method};
 use wasm_host::Secret;
 
-use super::{Config, ConfigError, Match, Problem, did_you_mean, tree::Path};
+use super::{Config, ConfigError, Match, Plugin, Problem, did_you_mean, tree::Path};
 use crate::{router::Router, upstream::Target};
 
 impl Config {
@@ -150,11 +150,27 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
         for (index, name) in plugin.grants.secrets.iter().enumerate().filter(|(_, name)| !is_open(name)) {
             known("secret", name, config.secrets.keys().map(String::as_str), granted.index(index), findings);
         }
+        http(config, plugin, &path, findings);
         let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());
             known("service", name, services, path.index(index), findings);
         }
+    }
+}
+
+fn http(config: &Config, plugin: &Plugin, path: &Path, findings: &mut Findings) {
+    for key in plugin.limits.http.zero_times() {
+        findings.add(path.key("limits").key("http").key(key), "must be more than 0");
+    }
+    let path = path.key("grants").key("http");
+    for (key, index, message) in plugin.grants.http.problems() {
+        let list = path.key(key);
+        findings.add(index.map_or_else(|| list.clone(), |index| list.index(index)), message);
+    }
+    for (index, name) in plugin.grants.http.services.iter().enumerate().filter(|(_, name)| *name != "*") {
+        let services = config.services.iter().map(|s| s.name.as_str());
+        known("service", name, services, path.key("services").index(index), findings);
     }
 }
 

@@ -5,6 +5,7 @@ mod bodies;
 mod check;
 mod circuit;
 mod failure;
+mod http;
 mod load;
 mod model;
 mod plugin;
@@ -21,6 +22,7 @@ pub use self::{
     bodies::{Bodies, BodyMode},
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
+    http::{HttpGrant, HttpLimits, HttpScheme},
     model::{
         Admin, Balance, Config, Health, Listener, Match, Protocol, Repeatable, Route, Service, Tls, Upstream,
         UpstreamTls,

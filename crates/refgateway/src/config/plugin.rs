@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bodies, CircuitBreaker, OnFailure, QueueGrants, RateLimitGrant, Size, Time};
+use super::{Bodies, CircuitBreaker, HttpGrant, HttpLimits, OnFailure, QueueGrants, RateLimitGrant, Size, Time};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -137,6 +137,8 @@ pub struct PluginLimits {
     pub rate_limit_keys: Option<usize>,
     /// Queues of its own that it makes.
     pub own_queues: Option<usize>,
+    /// Calls over HTTP.
+    pub http: HttpLimits,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -161,6 +163,8 @@ pub struct Grants {
     pub queues: QueueGrants,
     /// The secrets its config may have by `secret://name`; `*` stands for every secret.
     pub secrets: Vec<String>,
+    /// What it may call over HTTP.
+    pub http: HttpGrant,
 }
 
 /// Whether instances are used again.

@@ -1,5 +1,7 @@
 //! The plugins of a gateway: loaded, kept over reloads, and put into chains.
 
+mod http;
+mod http_settings;
 mod measured;
 mod observer;
 mod rate_limits;
@@ -21,10 +23,10 @@ use wasm_host::{Digest, ManualClock, Plugin, PluginEngine, SecretSource};
 use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
     measured::{BUCKETS, PREFIX},
-    observer::{describe_metrics, gather_compilations},
+    observer::gather_compilations,
     secrets::{refresh as refresh_secrets, source as secret_source, watch as watch_secrets},
 };
-use crate::{config, error::Error, telemetry::metrics};
+use crate::{config, error::Error, telemetry::metrics, upstream::CurrentServices};
 
 /// A plugin in one version, with what it was loaded from.
 #[derive(Debug)]
@@ -84,12 +86,19 @@ pub(crate) enum Loading<'a> {
     Only(&'a str),
 }
 
-/// Makes the engine that all plugins of a gateway share.
-pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
+/// Says what each metric is.
+pub(crate) fn describe_metrics() {
+    observer::describe_metrics();
+    http::describe_metrics();
+}
+
+/// Makes the engine that all plugins of a gateway share. They may call the services that are current when they call.
+pub(crate) fn engine(config: &config::Config, services: CurrentServices) -> Result<PluginEngine, Error> {
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
     builder = rate_limits::share(builder, &config.state)?;
+    builder = builder.http_client(http::Calls::new(services));
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }

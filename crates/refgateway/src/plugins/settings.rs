@@ -7,7 +7,7 @@ use wasm_host::{
     Plugin, PluginBuilder, PoolPolicy, Reuse, SchemaOrigin,
 };
 
-use super::rate_limits;
+use super::{http_settings, rate_limits};
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -77,6 +77,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         body_wait: time(given.body_wait, default.body_wait),
         log_rate: given.log_rate.unwrap_or(default.log_rate),
+        http: http_settings::limits(&given.http),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
         rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
         own_queues: given.own_queues.unwrap_or(default.own_queues),
@@ -94,6 +95,7 @@ fn grants(given: &config::Grants) -> Grants {
         rate_limit: rate_limits::rate_limit_grant(&given.rate_limit),
         queues: rate_limits::queue_grants(&given.queues),
         secrets: names(&given.secrets),
+        http: http_settings::grant(&given.http),
     }
 }
 

@@ -287,3 +287,37 @@ fn problems_of_plugins_are_named() {
     let twice = format!("{OK}plugins: [{{ name: p, file: a }}, {{ name: p, file: b }}]");
     assert_eq!(yaml(&twice), ["2:35 plugins[1].name: `p` is used twice"]);
 }
+
+#[test]
+fn what_a_plugin_may_call_is_checked() {
+    let with = |plugin: &str| {
+        yaml(&format!(
+            "{OK}services: [{{ name: orders, upstreams: [{{ url: 'http://o' }}] }}]\n\
+             plugins:\n  - name: p\n    file: p.wasm\n    {plugin}\n"
+        ))
+    };
+    assert_eq!(
+        with(
+            "grants: { http: { hosts: ['a:80', '*.b.test', '*c'], methods: [get, CONNECT], addresses: [local, 10.0.0.0/8], \
+             services: [order] } }"
+        ),
+        [
+            "6:31 plugins[0].grants.http.hosts[0]: a host is a name without a port, an IP address, `*.` and a name, or `*`",
+            "6:51 plugins[0].grants.http.hosts[2]: a host is a name without a port, an IP address, `*.` and a name, or `*`",
+            "6:67 plugins[0].grants.http.methods[0]: a method is a word in capitals, such as `GET`, and not CONNECT",
+            "6:72 plugins[0].grants.http.methods[1]: a method is a word in capitals, such as `GET`, and not CONNECT",
+            "6:94 plugins[0].grants.http.addresses[0]: one of `loopback`, `private`, `link_local`, `metadata`, or a network \
+             such as `10.1.0.0/16`",
+            "6:124 plugins[0].grants.http.services[0]: no service is called `order`, did you mean `orders`?",
+        ]
+    );
+    assert_eq!(
+        with("grants: { http: { ports: [8443], addresses: [loopback], services: [orders] } }"),
+        [
+            "6:30 plugins[0].grants.http.ports: this is about the hosts of URLs: give `hosts`",
+            "6:49 plugins[0].grants.http.addresses: this is about the hosts of URLs: give `hosts`",
+        ]
+    );
+    assert_eq!(with("limits: { http: { timeout: 0s } }"), ["6:32 plugins[0].limits.http.timeout: must be more than 0"]);
+    assert_eq!(with("grants: { http: { hosts: [a], schemes: [ftp] } }").len(), 1);
+}

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{QueueGrants, RateLimitGrant};
+use super::{HttpGrant, QueueGrants, RateLimitGrant};
 
 /// What one plugin may use of what the host offers. The default grants nothing.
 ///
@@ -21,6 +21,8 @@ pub struct Grants {
     pub queues: QueueGrants,
     /// Secrets that the plugin's configuration may have by `secret://name`.
     pub secrets: Names,
+    /// What the plugin may call over HTTP.
+    pub http: HttpGrant,
 }
 
 /// A set of names.

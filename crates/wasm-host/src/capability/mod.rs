@@ -3,6 +3,7 @@
 mod clock;
 mod config;
 mod grants;
+mod http_call;
 mod log;
 mod metrics;
 mod queue;
@@ -19,6 +20,11 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigProblem, SecretReference, secret_references};
 pub(crate) use config::{PluginConfig, ResolvedConfig};
 pub use grants::{Grants, Names};
+pub use http_call::{
+    AddressPolicy, HostPattern, HttpCall, HttpCallError, HttpClient, HttpGrant, HttpLimits, HttpTarget, InvalidHost,
+    InvalidNetwork, Network, NoHttpClient,
+};
+pub(crate) use http_call::{PluginHttp, StreamOptions, TraceContext, WholeCall};
 pub(crate) use log::{GuestOutput, LogBudget, LogRate, kept_fields};
 pub use log::{LogLevel, LogRecord, LogSink, TracingLog};
 pub use metrics::{MemoryMetrics, MetricRecord, MetricSink, MetricValue};

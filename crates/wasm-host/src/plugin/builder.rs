@@ -14,7 +14,7 @@ use crate::{
     Result, SecretSource,
     abi::Declared,
     breaker::Breaker,
-    capability::{LogRate, PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits, RateClock},
+    capability::{LogRate, PluginConfig, PluginHttp, PluginMetrics, PluginQueues, PluginRateLimits, RateClock},
     compile::{CompiledCode, Compiler, Source},
     metrics::Counters,
     pool::Pool,
@@ -266,9 +266,11 @@ impl PluginBuilder {
         let (limiter, clock) = (Arc::clone(&engine.0.rate_limiter), Arc::clone(&engine.0.sources.clock));
         let rate_limits = (&*name, &self.grants.rate_limit);
         let queues = self.grants.queues.clone();
+        let http = Arc::clone(&engine.0.http);
         let context = PluginContext {
             rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
             queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
+            http: PluginHttp::new(Arc::clone(&name), http, self.grants.http.clone(), self.limits.http.clone()).into(),
             name,
             config,
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),

@@ -1,17 +1,18 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Sources, stdio::Output};
+use super::{Sources, stdio::Output, wasi_http::WasiHttp};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
     capability::{
-        GuestOutput, LogBudget, LogRate, MetricError, PluginConfig, PluginMetrics, PluginQueues, PluginRateLimits,
+        GuestOutput, LogBudget, LogRate, MetricError, PluginConfig, PluginHttp, PluginMetrics, PluginQueues,
+        PluginRateLimits, TraceContext,
     },
     limits::MemoryLimiter,
     message::ExchangeState,
@@ -39,6 +40,7 @@ pub(crate) struct PluginContext {
     pub(crate) instances: AtomicU64,
     pub(crate) rate_limits: PluginRateLimits,
     pub(crate) queues: PluginQueues,
+    pub(crate) http: Arc<PluginHttp>,
 }
 
 impl PluginContext {
@@ -67,6 +69,9 @@ pub(crate) struct HostState {
     pub(crate) response_bytes_left: usize,
     /// Local responses that the guest has made and not given back.
     pub(crate) responses_held: usize,
+    pub(super) wasi_http: WasiHttp,
+    /// Calls over HTTP outside of an exchange.
+    http_calls: Arc<AtomicU32>,
     hostcalls_left: u32,
     log: LogBudget,
     stdout: GuestOutput,
@@ -125,6 +130,8 @@ impl HostState {
             table,
             response_bytes_left: 0,
             responses_held: 0,
+            wasi_http: WasiHttp::new(&plugin.http, plugin.limits.header_bytes),
+            http_calls: Arc::default(),
             hostcalls_left: 0,
             log: LogBudget::new(0),
             stdout,
@@ -140,6 +147,7 @@ impl HostState {
     pub(super) fn begin_call(&mut self) {
         let limits = &self.plugin.limits;
         self.hostcalls_left = limits.hostcalls;
+        self.http_calls.store(0, Relaxed);
         self.response_bytes_left = limits.response_body;
         self.log = LogBudget::new(limits.log_bytes);
         self.limiter.take_denied();
@@ -147,6 +155,7 @@ impl HostState {
 
     /// Logs what the guest wrote to its standard streams, and that it was cut short when it was.
     pub(super) fn end_call(&mut self, phase: Phase) {
+        self.log_denied_calls();
         let last_words = std::mem::take(&mut self.last_words);
         let written = [
             (self.stdout.take(), "stdout", LogLevel::Info),
@@ -188,6 +197,19 @@ impl HostState {
     pub(crate) fn exchange(&mut self) -> Result<&mut ExchangeState, HostStop> {
         self.count_hostcall()?;
         self.exchange.as_deref_mut().ok_or(HostStop::NoExchange)
+    }
+
+    /// How many calls over HTTP the plugin has made, to be counted on.
+    pub(crate) fn http_calls(&mut self) -> &Arc<AtomicU32> {
+        match &mut self.exchange {
+            Some(exchange) => exchange.http_calls(&self.plugin.name),
+            None => &self.http_calls,
+        }
+    }
+
+    /// The trace that the exchange is part of.
+    pub(crate) fn trace(&self) -> TraceContext {
+        self.exchange.as_ref().map(|exchange| TraceContext::of(&exchange.facts)).unwrap_or_default()
     }
 
     /// Tells the operator that the plugin asked for what it is not granted, and which key of the config grants it.

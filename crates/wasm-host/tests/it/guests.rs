@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use http_body_util::BodyExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use test_guests as guest;
 use wasm_host::{
     Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, Limits, MemoryMetrics, Names, Plugin, PluginChain,
@@ -333,6 +333,45 @@ pub(crate) async fn native_queue() {
 pub(crate) async fn native_leak() {
     // Told nothing, it keeps its secret; what it tells to whom has its own tests.
     assert_eq!(status(&load_with(guest::NATIVE_LEAK, json!({ "secret": "a" })).await, &[]).await, 0);
+}
+
+#[tokio::test]
+pub(crate) async fn native_call_out() {
+    let config = json!({ "on": "request", "url": "https://api.test/" });
+    let denied = "host: http: denied the host `api.test`: `grants.http.hosts` does not grant it";
+    let told = ": call denied: `grants.http` does not cover the host `api.test`";
+    calls_without_a_client(
+        guest::NATIVE_CALL_OUT,
+        config,
+        [denied, told],
+        ": call failed: the host has no HTTP client",
+    )
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_call_wasi() {
+    let config = json!({ "authority": "api.test", "path": "/" });
+    let denied = "host: http: denied the host `api.test`: `grants.http.hosts` does not grant it";
+    let told = ": ErrorCode::HttpRequestDenied";
+    calls_without_a_client(guest::NATIVE_CALL_WASI, config, [told, denied], ": ErrorCode::DestinationUnavailable")
+        .await;
+}
+
+/// What a guest logs without a grant, and with one when the engine has no client.
+async fn calls_without_a_client(file: &str, config: Value, denied: [&str; 2], unavailable: &str) {
+    let logged = Logged::default();
+    let engine = logged.engine();
+    ask(&plugin(file).config(config.clone()).load(&engine).await.unwrap(), &[]).await;
+    let mut grants = Grants::default();
+    grants.http.hosts = vec!["api.test".parse().unwrap()];
+    grants.http.schemes = vec![http::uri::Scheme::HTTP, http::uri::Scheme::HTTPS];
+    ask(&plugin(file).config(config).grants(grants).load(&engine).await.unwrap(), &[]).await;
+    let lines = logged.lines();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for (line, end) in lines.iter().zip([denied[0], denied[1], unavailable]) {
+        assert!(line.ends_with(end), "{line}");
+    }
 }
 
 #[tokio::test]

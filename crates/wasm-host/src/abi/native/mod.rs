@@ -5,6 +5,7 @@ mod body;
 mod exchange;
 mod guest;
 mod hostcalls;
+mod http_call;
 mod imports;
 mod log;
 mod measure;
@@ -108,15 +109,20 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
         wasm_host::plugin::{
-            exchange as facts, log as plugin_log, metrics, properties, queue, rate_limit, types, upstream,
+            exchange as facts, http_call, log as plugin_log, metrics, properties, queue, rate_limit, types, upstream,
         },
     };
+
+    use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p2::bindings::http as wasi};
 
     fn state(state: &mut HostState) -> &mut HostState {
         state
     }
 
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasi::types::add_to_linker::<_, WasiHttp>(linker, &wasi::types::LinkOptions::default(), HostState::http)?;
+    wasi::outgoing_handler::add_to_linker::<_, WasiHttp>(linker, HostState::outgoing_http)?;
+    http_call::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     types::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     facts::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
