@@ -19,6 +19,7 @@ mod model_router;
 mod rate_limit;
 mod redact;
 mod request_log;
+mod response_cache;
 mod response_transform;
 mod schema_validation;
 mod token_meter;

@@ -7,6 +7,7 @@ mod decisions;
 mod failures;
 mod lifecycle;
 mod observed;
+mod response_cache;
 mod routing;
 mod streaming;
 
