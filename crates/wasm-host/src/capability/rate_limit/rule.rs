@@ -69,15 +69,14 @@ impl TokenBucket {
         if !(MILLISECOND..=LONGEST).contains(&period) {
             return Err(RuleError("`period-ms` is 1 to 2,678,400,000, which is 31 days"));
         }
-        let nanos = period.as_nanos().div_ceil(refill.get().into());
-        let interval = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        if interval < SHORTEST_INTERVAL {
+        if period < SHORTEST_INTERVAL * refill.get() {
             return Err(RuleError("a token comes back in a microsecond or more"));
         }
         if period.as_nanos() * u128::from(capacity.get()) > LONGEST.as_nanos() * u128::from(refill.get()) {
             return Err(RuleError("a bucket fills within 31 days"));
         }
-        Ok(Self { capacity, interval })
+        let nanos = period.as_nanos().div_ceil(refill.get().into());
+        Ok(Self { capacity, interval: Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)) })
     }
 
     /// The tokens it holds when it is full.
