@@ -125,7 +125,7 @@ impl SlidingWindow {
 
     pub(crate) fn checked(limit: u32, window: Duration) -> Result<Self, RuleError> {
         let limit = within(limit, ADMISSIONS).ok_or(RuleError("`limit` is 1 to 10,000"))?;
-        if !(MILLISECOND..=LONGEST).contains(&window) || window.subsec_nanos() % 1_000_000 != 0 {
+        if !(MILLISECOND..=LONGEST).contains(&window) || !window.subsec_nanos().is_multiple_of(1_000_000) {
             return Err(RuleError("`window-ms` is 1 to 2,678,400,000, which is 31 days"));
         }
         Ok(Self { limit, window })
