@@ -44,9 +44,9 @@ pub enum Error {
     /// The engine that runs plugins cannot be made.
     #[error(transparent)]
     Engine(wasm_host::Error),
-    /// The Redis server of `state` cannot be used.
-    #[error("`state.redis`: {0}")]
-    Redis(wasm_host_stores::RedisError),
+    /// The URL of a Redis server makes no sense.
+    #[error("`state.redis.url`: {0}")]
+    Redis(#[from] wasm_host_stores::RedisError),
     /// Plugins do not load.
     #[error("{}", lines(.0))]
     Plugins(Vec<PluginError>),

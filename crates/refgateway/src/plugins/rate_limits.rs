@@ -13,7 +13,7 @@ pub(super) fn share(builder: PluginEngineBuilder, state: &State) -> Result<Plugi
     let builder = builder.queue_store(MemoryQueues::new(queue_bounds(&state.queues)));
     match (state.rate_limits, &state.redis) {
         (RateLimitBackend::Redis, Some(RedisSettings { url, prefix })) => {
-            let redis = Redis::new(url, prefix).map_err(Error::Redis)?;
+            let redis = Redis::new(url, prefix.as_str())?;
             Ok(builder.rate_limiter(RedisRateLimiter::new(redis)))
         }
         _ => Ok(builder),

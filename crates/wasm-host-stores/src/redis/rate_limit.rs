@@ -35,14 +35,9 @@ impl RedisRateLimiter {
     ) -> Result<RateDecision, redis::RedisError> {
         let interval = whole(rule.interval().as_nanos());
         let key = self.key(limit, &format!("bucket:{}:{interval}", rule.capacity()));
-        let (allowed, number): (bool, u64) = self
-            .bucket
-            .key(key)
-            .arg(interval)
-            .arg(rule.capacity().get())
-            .arg(cost.get())
-            .invoke_async(&mut self.redis.connection())
-            .await?;
+        let mut script = self.bucket.key(key);
+        script.arg(interval).arg(rule.capacity().get()).arg(cost.get());
+        let (allowed, number): (bool, u64) = self.redis.run(&script).await?;
         Ok(match allowed {
             true => rule.admitted(u32::try_from(number).unwrap_or(u32::MAX)),
             false => rule.refused(cost, Duration::from_nanos(number)),
@@ -57,14 +52,9 @@ impl RedisRateLimiter {
     ) -> Result<RateDecision, redis::RedisError> {
         let window = whole(rule.window().as_millis());
         let key = self.key(limit, &format!("window:{}:{window}", rule.limit()));
-        let (allowed, remaining, retry_after, reset): (bool, u32, u64, u64) = self
-            .window
-            .key(key)
-            .arg(window)
-            .arg(rule.limit().get())
-            .arg(cost.get())
-            .invoke_async(&mut self.redis.connection())
-            .await?;
+        let mut script = self.window.key(key);
+        script.arg(window).arg(rule.limit().get()).arg(cost.get());
+        let (allowed, remaining, retry_after, reset): (bool, u32, u64, u64) = self.redis.run(&script).await?;
         let (retry_after, reset) = (Duration::from_millis(retry_after), Duration::from_millis(reset));
         Ok(RateDecision { allowed, remaining, retry_after, reset })
     }

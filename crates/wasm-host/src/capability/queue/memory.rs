@@ -32,8 +32,11 @@ impl Default for QueueBounds {
 #[derive(Default)]
 pub struct MemoryQueues {
     bounds: QueueBounds,
-    queues: Mutex<HashMap<(Option<Box<str>>, Box<str>), Items>>,
+    queues: Mutex<HashMap<Key, Items>>,
 }
+
+/// Owner and name.
+type Key = (Option<Box<str>>, Box<str>);
 
 #[derive(Default)]
 struct Items {
@@ -74,7 +77,7 @@ impl MemoryQueues {
     }
 }
 
-fn key(queue: QueueId<'_>) -> (Option<Box<str>>, Box<str>) {
+fn key(queue: QueueId<'_>) -> Key {
     (queue.owner.map(Into::into), queue.name.into())
 }
 

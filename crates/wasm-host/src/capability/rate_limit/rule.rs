@@ -69,15 +69,14 @@ impl TokenBucket {
         if !(MILLISECOND..=LONGEST).contains(&period) {
             return Err(RuleError("`period-ms` is 1 to 2,678,400,000, which is 31 days"));
         }
-        let nanos = period.as_nanos().div_ceil(refill.get().into());
-        let interval = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        if interval < SHORTEST_INTERVAL {
+        if period < SHORTEST_INTERVAL * refill.get() {
             return Err(RuleError("a token comes back in a microsecond or more"));
         }
         if period.as_nanos() * u128::from(capacity.get()) > LONGEST.as_nanos() * u128::from(refill.get()) {
             return Err(RuleError("a bucket fills within 31 days"));
         }
-        Ok(Self { capacity, interval })
+        let nanos = period.as_nanos().div_ceil(refill.get().into());
+        Ok(Self { capacity, interval: Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)) })
     }
 
     /// The tokens it holds when it is full.
@@ -126,7 +125,7 @@ impl SlidingWindow {
 
     pub(crate) fn checked(limit: u32, window: Duration) -> Result<Self, RuleError> {
         let limit = within(limit, ADMISSIONS).ok_or(RuleError("`limit` is 1 to 10,000"))?;
-        if !(MILLISECOND..=LONGEST).contains(&window) || window.subsec_nanos() % 1_000_000 != 0 {
+        if !(MILLISECOND..=LONGEST).contains(&window) || !window.subsec_nanos().is_multiple_of(1_000_000) {
             return Err(RuleError("`window-ms` is 1 to 2,678,400,000, which is 31 days"));
         }
         Ok(Self { limit, window })
