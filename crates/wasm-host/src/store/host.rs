@@ -136,7 +136,9 @@ impl HostState {
         for (bytes, context, level) in written.into_iter().filter(|(bytes, ..)| !bytes.is_empty()) {
             let text = String::from_utf8_lossy(&bytes);
             for line in self.plugin.config.redact(&text).lines() {
-                emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, context, line);
+                if self.log.admits(context.len() + line.len()) {
+                    emit(&self.plugin, self.exchange.as_deref(), level, context, line);
+                }
             }
         }
         let dropped = self.log.dropped();
@@ -176,24 +178,17 @@ impl HostState {
 
     /// Logs a message of the guest, within its budget and without its secrets.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        let config = &self.plugin.config;
-        let (context, message) = (config.redact_secrets(context), config.redact_secrets(message));
-        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, level, &context, &message);
+        if self.log.admits(context.len() + message.len()) {
+            let config = &self.plugin.config;
+            let (context, message) = (config.redact_secrets(context), config.redact_secrets(message));
+            emit(&self.plugin, self.exchange.as_deref(), level, &context, &message);
+        }
     }
 }
 
-fn emit(
-    plugin: &PluginContext,
-    exchange: Option<&ExchangeState>,
-    budget: &mut LogBudget,
-    level: LogLevel,
-    context: &str,
-    message: &str,
-) {
-    if budget.admits(context.len() + message.len()) {
-        let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
-        plugin.log.log(&LogRecord { plugin: &plugin.name, exchange, level, context, message });
-    }
+fn emit(plugin: &PluginContext, exchange: Option<&ExchangeState>, level: LogLevel, context: &str, message: &str) {
+    let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
+    plugin.log.log(&LogRecord { plugin: &plugin.name, exchange, level, context, message });
 }
 
 impl WasiView for HostState {
