@@ -4,6 +4,8 @@ use memchr::memmem::Finder;
 
 /// Lines of a text of several lines that are shorter than this say nothing.
 const LINE_CHARACTERS: usize = 6;
+/// Bytes of words that are looked at; what follows is cut off. A guest may hand over many times as much.
+const WORDS: usize = 1 << 20;
 
 /// Texts that do not belong into logs, errors and metrics, each with what is written in its place.
 #[derive(Default)]
@@ -31,8 +33,12 @@ impl Redaction {
     /// The words without these texts. Texts that overlap go together, under the mark of the first and longest; a mark is
     /// not searched again.
     pub(crate) fn apply<'a>(&self, words: &'a str) -> Cow<'a, str> {
-        let mut found = self.find(words);
-        if found.is_empty() {
+        if self.is_empty() {
+            return Cow::Borrowed(words);
+        }
+        let end_of_words = words.floor_char_boundary(WORDS);
+        let mut found = self.find(words, end_of_words);
+        if found.is_empty() && end_of_words == words.len() {
             return Cow::Borrowed(words);
         }
         found.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
@@ -45,17 +51,21 @@ impl Redaction {
             }
             written = written.max(end);
         }
-        clean.push_str(words.get(written..).unwrap_or_default());
+        clean.push_str(words.get(written..end_of_words).unwrap_or_default());
+        if end_of_words < words.len() {
+            clean.push('…');
+        }
         Cow::Owned(clean)
     }
 
-    /// Where each text is, start and end, overlapping ones too.
-    fn find(&self, words: &str) -> Vec<(usize, usize, &str)> {
+    /// Where each text is, start and end, overlapping ones too: all that start before this end.
+    fn find(&self, words: &str, before: usize) -> Vec<(usize, usize, &str)> {
         let bytes = words.as_bytes();
         let mut found = Vec::new();
         for (finder, marker) in &self.0 {
             let mut from = 0;
-            while let Some(at) = bytes.get(from..).and_then(|rest| finder.find(rest)) {
+            let last = (before + finder.needle().len()).saturating_sub(1).min(bytes.len());
+            while let Some(at) = bytes.get(from..last).and_then(|rest| finder.find(rest)) {
                 let start = from + at;
                 found.push((start, start + finder.needle().len(), marker.as_str()));
                 from = start + 1;
@@ -106,6 +116,15 @@ mod tests {
         assert_eq!(redaction.apply("in -----BEGIN-----\n\"key\"\tä\n"), "in [k]");
         assert_eq!(redaction.apply("in \"-----BEGIN-----\\n\\\"key\\\"\\tä\\n\""), "in \"[k]\"");
         assert_eq!(redaction.apply("line -----BEGIN-----"), "line [k]");
+    }
+
+    #[test]
+    fn endless_words_are_cut_and_not_in_the_middle_of_a_text() {
+        let redaction = redaction(&[("secret", "[s]")]);
+        let words = format!("{}secretly", "x".repeat(WORDS - 3));
+        assert_eq!(redaction.apply(&words), format!("{}[s]…", "x".repeat(WORDS - 3)));
+        assert_eq!(redaction.apply(&"x".repeat(WORDS)), "x".repeat(WORDS));
+        assert_eq!(Redaction::default().apply(&words), words);
     }
 
     proptest! {

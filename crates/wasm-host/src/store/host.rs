@@ -166,7 +166,9 @@ impl HostState {
             let text = String::from_utf8_lossy(&bytes);
             for line in self.plugin.config.redact(&text).lines() {
                 let message = Message { level, context, message: line, fields: &[] };
-                emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
+                if admits(&self.plugin, &mut self.log, &message) {
+                    emit(&self.plugin, self.exchange.as_deref(), message);
+                }
             }
         }
         let dropped = self.log.dropped();
@@ -223,29 +225,33 @@ impl HostState {
     }
 
     /// The same, with fields.
-    pub(crate) fn log_with(&mut self, Message { level, context, message, fields }: Message<'_>) {
+    pub(crate) fn log_with(&mut self, message: Message<'_>) {
+        if !admits(&self.plugin, &mut self.log, &message) {
+            return;
+        }
+        let Message { level, context, message, fields } = message;
         let config = &self.plugin.config;
         let (context, message) = (config.redact_secrets(context), config.redact_secrets(message));
         let clean = |text: &String| config.redact_secrets(text).into_owned();
         let fields: Vec<_> = fields.iter().map(|(name, value)| (clean(name), clean(value))).collect();
         let message = Message { level, context: &context, message: &message, fields: &fields };
-        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
+        emit(&self.plugin, self.exchange.as_deref(), message);
     }
 }
 
-fn emit(
-    plugin: &PluginContext,
-    exchange: Option<&ExchangeState>,
-    budget: &mut LogBudget,
-    Message { level, context, message, fields }: Message<'_>,
-) {
-    let bytes =
-        fields.iter().fold(context.len() + message.len(), |bytes, (name, value)| bytes + name.len() + value.len());
-    if budget.admits(bytes) && plugin.log_rate.admits() {
-        let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
-        let version = &plugin.version;
-        plugin.log.log(&LogRecord { plugin: &plugin.name, version, exchange, level, context, message, fields });
-    }
+/// Whether a message is within the bytes of the call and the rate of the plugin.
+fn admits(plugin: &PluginContext, budget: &mut LogBudget, message: &Message<'_>) -> bool {
+    let Message { context, message, fields, .. } = message;
+    let texts = fields.iter().flat_map(|(name, value)| [name, value]);
+    budget.admits(texts.fold(context.len() + message.len(), |bytes, text| bytes + text.len()))
+        && plugin.log_rate.admits()
+}
+
+fn emit(plugin: &PluginContext, exchange: Option<&ExchangeState>, message: Message<'_>) {
+    let Message { level, context, message, fields } = message;
+    let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
+    let version = &plugin.version;
+    plugin.log.log(&LogRecord { plugin: &plugin.name, version, exchange, level, context, message, fields });
 }
 
 impl WasiView for HostState {
