@@ -39,7 +39,7 @@ impl Calls {
             let tls = tokio::task::spawn_blocking(|| ClientTls::new(None, Protocol::Auto)).await;
             let tls = tls.map_err(io::Error::other).and_then(|tls| tls.map_err(io::Error::other));
             let tls = tls.map_err(|error| HttpCallError::Tls(Arc::new(error)))?;
-            Ok(HttpCaller::builder().tls((*tls.any).clone()).build())
+            Ok::<_, HttpCallError>(HttpCaller::builder().tls((*tls.any).clone()).build())
         });
         made.await?.send(call).await
     }

@@ -133,13 +133,16 @@ impl HttpCallerBuilder {
 
 impl HttpClient for HttpCaller {
     fn send(&self, call: HttpCall) -> BoxFuture<'_, Result<Response<Body>, HttpCallError>> {
-        if let HttpTarget::Service(name) = &call.target {
+        let HttpCall { target, request, addresses, connect_timeout, .. } = call;
+        if let HttpTarget::Service(name) = target {
             let unknown = HttpCallError::Unavailable(format!("there is no service `{name}`"));
             return Box::pin(async move { Err(unknown) });
         }
-        let client = self.client(&Kind { addresses: call.addresses, connect_timeout: call.connect_timeout });
+        let client = self.client(&Kind { addresses, connect_timeout });
         Box::pin(async move {
-            let response = client.request(call.request).await.map_err(error_of)?;
+            // A connection whose response has just been read goes back to its pool on a task of its own: that one first.
+            tokio::task::yield_now().await;
+            let response = client.request(request).await.map_err(error_of)?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Err(HttpCallError::protocol("the server switched protocols unasked"));
             }

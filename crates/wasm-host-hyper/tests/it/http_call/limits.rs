@@ -23,7 +23,8 @@ async fn calls_of_one_exchange_are_counted() {
     assert_eq!(calls.ask(&plugin).await, once);
     // The next exchange begins anew.
     assert_eq!(calls.ask(&plugin).await, [once, once].concat());
-    assert_eq!((server.requests(), server.connections()), (6, 1));
+    assert_eq!(server.requests(), 6);
+    assert!(server.connections() <= 2, "{}", server.connections());
 }
 
 #[tokio::test]
@@ -42,19 +43,15 @@ async fn calls_of_all_phases_count_together() {
 }
 
 #[tokio::test]
-async fn calls_at_once_are_bounded_over_all_instances() {
+async fn a_call_waits_for_its_turn() {
     let server = Server::start().await;
     let calls = Calls::new();
     let mut limits = patient();
     limits.http.concurrency = 1;
-    let config = json!({ "on": "request", "url": server.url("/never"), "timeout_ms": 200 });
-    let plugin = calls.plugin("p", NATIVE_CALL_OUT).config(config).grants(server.grant()).limits(limits);
-    let plugin = plugin.load(&calls.engine).await.unwrap();
+    let plugin = calls.plugin("p", NATIVE_CALL_OUT).config(get(&server.url("/"))).grants(server.grant());
+    let plugin = plugin.limits(limits).load(&calls.engine).await.unwrap();
     let (_, _) = tokio::join!(calls.ask(&plugin), calls.ask(&plugin));
-    let mut logged = calls.logged("p");
-    logged.sort();
-    assert_eq!(logged, ["call failed: no whole response in time, `limits.http.timeout`", TOO_MANY]);
-    assert_eq!(server.connections(), 1);
+    assert_eq!(calls.logged("p"), ["200 ok", "200 ok"]);
 }
 
 /// On one thread, two guests wait at the same time for a server that answers nobody; a third is served meanwhile.

@@ -231,6 +231,7 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
             let location = parts.uri.query().unwrap().to_owned();
             Response::builder().status(302).header("location", location).body(Body::empty()).unwrap()
         }
+        "loop" => Response::builder().status(302).header("location", "/loop").body(Body::empty()).unwrap(),
         "upgrade" => Response::builder().status(101).body(Body::empty()).unwrap(),
         _ => Response::new(Body::from("ok")),
     }

@@ -86,14 +86,14 @@ impl PluginHttp {
     /// Sends a call, follows its redirects, each of them checked as the call was, and reads the response.
     pub(crate) async fn send(&self, call: AdmittedCall) -> Result<Response<Bytes>, HttpCallError> {
         let AdmittedCall { mut method, mut target, mut headers, mut body, redirects, until } = call;
-        let asks_for_redirects = redirects == 0;
+        let keeps_redirects = redirects == 0;
         let turn = self.turn(until).await?;
         let mut left = redirects;
         let response = loop {
             let call = self.call(&method, &target, &headers, Body::from(body.clone()), self.limits.connect)?;
             let response = timeout_at(until, self.client.send(call)).await.map_err(|_| HttpCallError::Timeout)??;
             let Some(next) = redirect_of(response.status(), response.headers(), &target) else { break response };
-            if asks_for_redirects {
+            if keeps_redirects {
                 break response;
             }
             left = left.checked_sub(1).ok_or(HttpCallError::TooManyRedirects(redirects))?;
