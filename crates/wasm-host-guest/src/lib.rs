@@ -41,6 +41,7 @@ mod plugin;
 mod stream;
 
 pub mod exchange;
+pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod properties;

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     fmt,
     path::PathBuf,
     sync::{Arc, Weak},
@@ -8,7 +9,8 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, TracingLog,
+    Error, Inspection, KvQuota, KvStore, LogSink, MemoryKv, MemoryMetrics, MetricSink, Observer, Result, TracingLog,
+    capability::KvSpaces,
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -46,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
+    pub(crate) kv: KvSpaces,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -95,6 +98,7 @@ pub struct PluginEngineBuilder {
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
+    kv: KvSpaces,
 }
 
 impl Default for PluginEngineBuilder {
@@ -105,6 +109,7 @@ impl Default for PluginEngineBuilder {
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
+            kv: KvSpaces { backend: Arc::new(MemoryKv::default()), shared: HashMap::new() },
         }
     }
 }
@@ -148,6 +153,21 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where plugins keep key-value pairs. The default is a [`MemoryKv`].
+    #[must_use]
+    pub fn kv_store(mut self, store: impl KvStore + 'static) -> Self {
+        self.kv.backend = Arc::new(store);
+        self
+    }
+
+    /// What a namespace of key-value pairs that plugins share may hold. One that is not named here has
+    /// [`KvQuota::default`].
+    #[must_use]
+    pub fn kv_shared(mut self, name: impl Into<String>, quota: KvQuota) -> Self {
+        self.kv.shared.insert(name.into(), quota);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -161,6 +181,7 @@ impl PluginEngineBuilder {
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
+            kv: self.kv,
             pools: Mutex::default(),
             _ticker: ticker,
         })))

@@ -54,7 +54,8 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    Grants, LogLevel, LogRecord, LogSink, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
+    BoxFuture, Grants, KvAccess, KvEntry, KvError, KvGrants, KvNamespace, KvPage, KvQuota, KvStat, KvStore, KvSwap,
+    LogLevel, LogRecord, LogSink, MemoryKv, MemoryMetrics, MetricRecord, MetricSink, MetricValue, Names, TracingLog,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;

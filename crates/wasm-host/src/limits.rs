@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::KvQuota;
+
 /// Bounds on one plugin's instances. Every one of them is enforced.
 ///
 /// ```
@@ -27,7 +29,8 @@ pub struct Limits {
     pub startup: Duration,
     /// Hostcalls in one call of the guest. Those of WASI itself, such as reading a clock, are bounded by the deadlines.
     pub hostcalls: u32,
-    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`.
+    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`. The values of one answer
+    /// of a key-value store have no more either; the guest is told.
     pub hostcall_bytes: usize,
     /// Bytes that one call of the guest may bring into a message: header names and values, method, target, authority.
     pub header_bytes: usize,
@@ -43,6 +46,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
     pub metric_series: usize,
+    /// What the plugin's own namespace of key-value pairs may hold.
+    pub kv: KvQuota,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -66,6 +71,7 @@ impl Default for Limits {
             body_wait: Duration::from_secs(30),
             log_bytes: 16 << 10,
             metric_series: 200,
+            kv: KvQuota::default(),
             concurrency: 256,
             queue: 256,
         }

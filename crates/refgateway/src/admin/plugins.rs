@@ -122,6 +122,7 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "log_bytes": limits.log_bytes,
         "body_wait_ms": limits.body_wait.as_millis() as u64,
         "metric_series": limits.metric_series,
+        "kv": { "keys": limits.kv.keys, "bytes": limits.kv.bytes, "value": limits.kv.value_bytes },
         "concurrency": limits.concurrency,
         "queue": limits.queue,
     })

@@ -139,6 +139,11 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
             let message = "`decode` is for the bodies named beside it: give `request` or `response`";
             findings.add(path.key("bodies").key("decode"), message);
         }
+        for name in plugin.grants.kv.shared.keys() {
+            let shared = config.state.kv_shared.keys().map(String::as_str);
+            let path = path.key("grants").key("kv").key("shared").key(name);
+            known("namespace of `state.kv_shared`", name, shared, path, findings);
+        }
         let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());

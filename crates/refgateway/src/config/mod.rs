@@ -5,6 +5,7 @@ mod bodies;
 mod check;
 mod circuit;
 mod failure;
+mod kv;
 mod load;
 mod model;
 mod plugin;
@@ -19,6 +20,7 @@ pub use self::{
     bodies::{Bodies, BodyMode},
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
+    kv::{KvAccess, KvGrants, KvQuota},
     model::{Admin, Balance, Config, Health, Listener, Match, Protocol, Route, Service, Tls, Upstream, UpstreamTls},
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bodies, CircuitBreaker, OnFailure, Size, Time};
+use super::{Bodies, CircuitBreaker, KvGrants, KvQuota, OnFailure, Size, Time};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -112,6 +112,8 @@ pub struct PluginLimits {
     pub body_wait: Option<Time>,
     /// Series of metrics that it makes with labels.
     pub metric_series: Option<usize>,
+    /// Its own namespace of key-value pairs.
+    pub kv: KvQuota,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -126,6 +128,8 @@ pub struct Grants {
     pub upstreams: Vec<String>,
     /// Whether it may record metrics.
     pub metrics: bool,
+    /// The namespaces of key-value pairs that it may use.
+    pub kv: KvGrants,
 }
 
 /// Whether instances are used again.

@@ -1,9 +1,11 @@
 //! What a config file says about where plugins keep what they share.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::KvQuota;
 
 /// Where plugins keep what they share; in the memory of this process where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -11,6 +13,8 @@ use serde::Deserialize;
 pub struct State {
     /// Where key-value pairs are.
     pub kv: KvBackend,
+    /// Namespaces of key-value pairs that plugins share, and what each may hold. `grants.kv.shared` names who uses them.
+    pub kv_shared: BTreeMap<String, KvQuota>,
     /// Where rate limits are counted.
     pub rate_limits: RateLimitBackend,
     /// The file of `redb`; made when it is not there.

@@ -3,6 +3,7 @@
 mod measured;
 mod observer;
 mod settings;
+mod state;
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
@@ -68,6 +69,7 @@ pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
+    builder = state::stores(builder, &config.state)?;
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }

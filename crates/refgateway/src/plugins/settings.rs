@@ -6,6 +6,7 @@ use wasm_host::{
     Plugin, PluginBuilder, PoolPolicy, Reuse,
 };
 
+use super::state;
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -55,6 +56,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         body_wait: time(given.body_wait, default.body_wait),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
+        kv: state::quota(&given.kv),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -66,7 +68,7 @@ fn grants(given: &config::Grants) -> Grants {
         names if names.iter().any(|name| name == "*") => Names::All,
         names => Names::Only(names.to_vec()),
     };
-    Grants { upstreams, metrics: given.metrics }
+    Grants { upstreams, metrics: given.metrics, kv: state::kv_grants(&given.kv) }
 }
 
 fn pool(given: &config::Pool) -> PoolPolicy {

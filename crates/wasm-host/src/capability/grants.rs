@@ -1,3 +1,5 @@
+use super::KvGrants;
+
 /// What one plugin may use of what the host offers. The default grants nothing.
 ///
 /// Logging, clocks, random numbers and the plugin's own configuration need no grant.
@@ -7,6 +9,8 @@ pub struct Grants {
     pub upstreams: Names,
     /// Whether the plugin may record metrics.
     pub metrics: bool,
+    /// The namespaces of key-value pairs that it may use.
+    pub kv: KvGrants,
 }
 
 /// A set of names.

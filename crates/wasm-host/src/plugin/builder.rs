@@ -8,7 +8,7 @@ use crate::{
     BodyReading, CircuitBreaker, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy, Result,
     abi::Declared,
     breaker::Breaker,
-    capability::{PluginConfig, PluginMetrics},
+    capability::{PluginConfig, PluginKv, PluginMetrics},
     compile::Source,
     metrics::Counters,
     pool::Pool,
@@ -177,7 +177,9 @@ impl PluginBuilder {
         let pool = Arc::new(Pool::new(&self.pool, &self.limits));
         engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name);
+        let (quota, answer_bytes) = (self.limits.kv, self.limits.hostcall_bytes);
         let context = PluginContext {
+            kv: PluginKv::new(&engine.0.kv, &self.name, &self.grants.kv, quota, answer_bytes),
             name: self.name.into(),
             config: PluginConfig::new(&self.config),
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),

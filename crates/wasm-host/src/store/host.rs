@@ -7,7 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::stdio::Output;
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, PluginConfig, PluginMetrics},
+    capability::{GuestOutput, LogBudget, PluginConfig, PluginKv, PluginMetrics},
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -27,6 +27,7 @@ pub(crate) struct PluginContext {
     pub(crate) grants: Grants,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) kv: PluginKv,
 }
 
 /// The host's side of one instance.

@@ -282,6 +282,11 @@ pub(crate) async fn native_measure() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_keep() {
+    crate::kv::keeps().await;
+}
+
+#[tokio::test]
 pub(crate) async fn native_missing_imports() {
     let error = plugin(guest::NATIVE_MISSING_IMPORTS).load(engine()).await.unwrap_err();
     let Error::MissingImports { abi: "native", missing } = &error else { panic!("{error}") };

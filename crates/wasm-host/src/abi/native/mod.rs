@@ -5,6 +5,7 @@ mod body;
 mod guest;
 mod hostcalls;
 mod imports;
+mod kv;
 mod measure;
 
 use wasmtime::{
@@ -94,8 +95,12 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
-        wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange, metrics, properties, types, upstream},
+        wasi::{
+            config::store,
+            keyvalue::{atomics, batch, store as keyvalue},
+            logging::logging,
+        },
+        wasm_host::plugin::{exchange, kv, metrics, properties, types, upstream},
     };
 
     fn state(state: &mut HostState) -> &mut HostState {
@@ -107,6 +112,10 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     exchange::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    keyvalue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    atomics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    batch::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    kv::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
