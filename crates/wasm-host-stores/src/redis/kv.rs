@@ -149,7 +149,9 @@ local key = ARGV[3]
 local old, size = redis.call('HGET', VALUES, key), redis.call('HSTRLEN', VALUES, key)
 if not old and redis.call('HLEN', VALUES) >= tonumber(ARGV[1]) then return redis.error_reply('KVKEYS quota') end
 local sum = redis.pcall('HINCRBY', VALUES, key, ARGV[4])
-if type(sum) == 'table' then return redis.error_reply('KVNUMBER none') end
+if type(sum) == 'table' then
+  return string.sub(sum.err, 1, 3) == 'OOM' and sum or redis.error_reply('KVNUMBER none')
+end
 local grown = redis.call('HSTRLEN', VALUES, key) - size
 if not old then grown = grown + #key end
 if grown > 0 and bytes() + grown > tonumber(ARGV[2]) then

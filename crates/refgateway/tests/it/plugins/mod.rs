@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod decisions;
 mod failures;
+mod kv;
 mod lifecycle;
 mod observed;
 mod streaming;
