@@ -41,7 +41,7 @@ impl OnRequest for Keep {
             "hoard" => hoard(&bucket)?,
             "greedy" => format!("{:?}", bucket.get_many(&vec!["big".to_owned(); 1000])),
             "get" => repeat(times, || bucket.get("bench").map(|value| black_box(value).is_some()))?,
-            "set" => repeat(times, || bucket.set("bench", [7; 100]).map(|()| true))?,
+            "set" => repeat(times, || bucket.set("bench", [7_u8; 100]).map(|()| true))?,
             "add" => repeat(times, || bucket.increment("number", 1).map(|_| true))?,
             _ => return Ok(Action::Continue),
         };
