@@ -42,6 +42,7 @@ mod stream;
 
 pub mod exchange;
 pub mod http;
+pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod properties;

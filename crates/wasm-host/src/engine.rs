@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     fmt,
     path::PathBuf,
     sync::{Arc, Weak},
@@ -8,9 +9,10 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Clock, Error, HttpClient, Inspection, LogSink, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricSink,
-    NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource, SystemClock, TracingLog,
-    capability::NoSecrets,
+    Clock, Error, HttpClient, Inspection, KvQuota, KvStore, LogSink, MemoryKv, MemoryMetrics, MemoryQueues,
+    MemoryRateLimiter, MetricSink, NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource, SystemClock,
+    TracingLog,
+    capability::{KvSpaces, NoSecrets},
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -54,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) queues: Arc<dyn QueueStore>,
     pub(crate) secrets: Arc<dyn SecretSource>,
     pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) kv: KvSpaces,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -114,6 +117,8 @@ pub struct PluginEngineBuilder {
     queues: Arc<dyn QueueStore>,
     secrets: Arc<dyn SecretSource>,
     http: Arc<dyn HttpClient>,
+    kv: Option<Arc<dyn KvStore>>,
+    kv_shared: HashMap<String, KvQuota>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -129,6 +134,8 @@ impl Default for PluginEngineBuilder {
             queues: Arc::new(MemoryQueues::default()),
             secrets: Arc::new(NoSecrets),
             http: Arc::new(NoHttpClient),
+            kv: None,
+            kv_shared: HashMap::new(),
         }
     }
 }
@@ -216,6 +223,21 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where plugins keep key-value pairs. The default is a [`MemoryKv`].
+    #[must_use]
+    pub fn kv_store(mut self, store: impl KvStore + 'static) -> Self {
+        self.kv = Some(Arc::new(store));
+        self
+    }
+
+    /// What a namespace of key-value pairs that plugins share may hold. One that is not named here has
+    /// [`KvQuota::default`].
+    #[must_use]
+    pub fn kv_shared(mut self, name: impl Into<String>, quota: KvQuota) -> Self {
+        self.kv_shared.insert(name.into(), quota);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -223,6 +245,8 @@ impl PluginEngineBuilder {
         let wasm = Engine::new(&config(self.max_instances)).map_err(engine_error)?;
         let ticker = EpochTicker::start(&wasm).map_err(|error| Error::Engine { reason: error.to_string() })?;
         let cache = self.cache_dir.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
+        let clock = Arc::clone(&self.sources.clock);
+        let kv = self.kv.unwrap_or_else(|| Arc::new(MemoryKv::with_clock(MemoryKv::BYTES, move || clock.monotonic())));
         Ok(PluginEngine(Arc::new(Inner {
             compiler: Compiler::new(wasm.clone(), cache),
             wasm,
@@ -236,6 +260,7 @@ impl PluginEngineBuilder {
             queues: self.queues,
             secrets: self.secrets,
             http: self.http,
+            kv: KvSpaces { backend: kv, shared: self.kv_shared },
             pools: Mutex::default(),
             _ticker: ticker,
         })))

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use wasmtime::ResourceLimiter;
 
-use crate::HttpLimits;
+use crate::{HttpLimits, KvQuota};
 
 const LOG_RATE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
@@ -31,7 +31,8 @@ pub struct Limits {
     pub startup: Duration,
     /// Hostcalls in one call of the guest. Those of WASI itself, such as reading a clock, are bounded by the deadlines.
     pub hostcalls: u32,
-    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`.
+    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`. The values of one answer
+    /// of a key-value store have no more either; the guest is told.
     pub hostcall_bytes: usize,
     /// Bytes that one call of the guest may bring into a message: header names and values, method, target, authority.
     pub header_bytes: usize,
@@ -57,6 +58,8 @@ pub struct Limits {
     pub own_queues: usize,
     /// What its calls over HTTP may use.
     pub http: HttpLimits,
+    /// What the plugin's own namespace of key-value pairs may hold.
+    pub kv: KvQuota,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -84,6 +87,7 @@ impl Default for Limits {
             rate_limit_keys: 10_000,
             own_queues: 16,
             http: HttpLimits::default(),
+            kv: KvQuota::default(),
             concurrency: 256,
             queue: 256,
         }

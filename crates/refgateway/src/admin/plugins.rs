@@ -133,6 +133,7 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "rate_limit_keys": limits.rate_limit_keys,
         "own_queues": limits.own_queues,
         "http": http_limits(&limits.http),
+        "kv": { "keys": limits.kv.keys, "bytes": limits.kv.bytes, "value": limits.kv.value_bytes },
         "concurrency": limits.concurrency,
         "queue": limits.queue,
     })

@@ -151,6 +151,11 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
             known("secret", name, config.secrets.keys().map(String::as_str), granted.index(index), findings);
         }
         http(config, plugin, &path, findings);
+        for name in plugin.grants.kv.shared.keys() {
+            let shared = config.state.kv_shared.keys().map(String::as_str);
+            let path = path.key("grants").key("kv").key("shared").key(name);
+            known("namespace of `state.kv_shared`", name, shared, path, findings);
+        }
         let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());

@@ -6,6 +6,7 @@ mod check;
 mod circuit;
 mod failure;
 mod http;
+mod kv;
 mod load;
 mod model;
 mod plugin;
@@ -23,6 +24,7 @@ pub use self::{
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
     http::{HttpGrant, HttpLimits, HttpScheme},
+    kv::{KvAccess, KvGrants, KvQuota},
     model::{
         Admin, Balance, Config, Health, Listener, Match, Protocol, Repeatable, Route, Service, Tls, Upstream,
         UpstreamTls,

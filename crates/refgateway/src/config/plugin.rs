@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bodies, CircuitBreaker, HttpGrant, HttpLimits, OnFailure, QueueGrants, RateLimitGrant, Size, Time};
+use super::{
+    Bodies, CircuitBreaker, HttpGrant, HttpLimits, KvGrants, KvQuota, OnFailure, QueueGrants, RateLimitGrant, Size,
+    Time,
+};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -139,6 +142,8 @@ pub struct PluginLimits {
     pub own_queues: Option<usize>,
     /// Calls over HTTP.
     pub http: HttpLimits,
+    /// Its own namespace of key-value pairs.
+    pub kv: KvQuota,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -165,6 +170,8 @@ pub struct Grants {
     pub secrets: Vec<String>,
     /// What it may call over HTTP.
     pub http: HttpGrant,
+    /// The namespaces of key-value pairs that it may use.
+    pub kv: KvGrants,
 }
 
 /// Whether instances are used again.

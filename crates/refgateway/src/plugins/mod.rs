@@ -7,6 +7,7 @@ mod observer;
 mod rate_limits;
 mod secrets;
 mod settings;
+mod state;
 mod ticks;
 
 use std::{
@@ -97,8 +98,8 @@ pub(crate) fn engine(config: &config::Config, services: CurrentServices) -> Resu
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
-    builder = rate_limits::share(builder, &config.state)?;
     builder = builder.http_client(http::Calls::new(services));
+    builder = state::stores(builder, &config.state)?;
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }

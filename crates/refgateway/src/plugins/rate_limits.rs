@@ -3,20 +3,14 @@
 use wasm_host::{MemoryQueues, PluginEngineBuilder, QueueBounds, QueueGrants, QueueUse, RateLimitGrant};
 use wasm_host_stores::{Redis, RedisRateLimiter};
 
-use crate::{
-    config::{self, RateLimitBackend, RedisSettings, Size, State},
-    error::Error,
-};
+use crate::config::{self, RateLimitBackend, Size, State};
 
 /// Gives the engine queues, and the server that gateways share for their rate limits, if they share one.
-pub(super) fn share(builder: PluginEngineBuilder, state: &State) -> Result<PluginEngineBuilder, Error> {
+pub(super) fn share(builder: PluginEngineBuilder, state: &State, redis: Option<Redis>) -> PluginEngineBuilder {
     let builder = builder.queue_store(MemoryQueues::new(queue_bounds(&state.queues)));
-    match (state.rate_limits, &state.redis) {
-        (RateLimitBackend::Redis, Some(RedisSettings { url, prefix })) => {
-            let redis = Redis::new(url, prefix.as_str())?;
-            Ok(builder.rate_limiter(RedisRateLimiter::new(redis)))
-        }
-        _ => Ok(builder),
+    match (state.rate_limits, redis) {
+        (RateLimitBackend::Redis, Some(redis)) => builder.rate_limiter(RedisRateLimiter::new(redis)),
+        _ => builder,
     }
 }
 

@@ -7,7 +7,7 @@ use wasm_host::{
     Plugin, PluginBuilder, PoolPolicy, Reuse, SchemaOrigin,
 };
 
-use super::{http_settings, rate_limits};
+use super::{http_settings, rate_limits, state};
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -81,6 +81,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         metric_series: given.metric_series.unwrap_or(default.metric_series),
         rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
         own_queues: given.own_queues.unwrap_or(default.own_queues),
+        kv: state::quota(&given.kv),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -96,6 +97,7 @@ fn grants(given: &config::Grants) -> Grants {
         queues: rate_limits::queue_grants(&given.queues),
         secrets: names(&given.secrets),
         http: http_settings::grant(&given.http),
+        kv: state::kv_grants(&given.kv),
     }
 }
 

@@ -21,6 +21,7 @@ wit_bindgen::generate!({
         "../../../wit/deps/logging",
         "../../../wit/deps/config",
         "../../../wit/deps/http",
+        "../../../wit/deps/keyvalue",
         "../../../wit/plugin@0.1.0",
     ],
     world: "test:missing/missing",

@@ -1,5 +1,5 @@
-#[allow(dead_code, reason = "tasks in the background are for stores that are asked in parts")]
 mod home;
+mod kv;
 mod rate_limit;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -10,7 +10,7 @@ use redis::{
 };
 
 use self::home::Home;
-pub use self::rate_limit::RedisRateLimiter;
+pub use self::{kv::RedisKv, rate_limit::RedisRateLimiter};
 
 /// How long one command, or making a connection, may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -75,6 +75,11 @@ impl Redis {
             }
         })
         .await
+    }
+
+    /// Does something in the background, until it ends by itself.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.home.spawn(task);
     }
 }
 

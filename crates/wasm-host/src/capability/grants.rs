@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{HttpGrant, QueueGrants, RateLimitGrant};
+use super::{HttpGrant, KvGrants, QueueGrants, RateLimitGrant};
 
 /// What one plugin may use of what the host offers. The default grants nothing.
 ///
@@ -23,6 +23,8 @@ pub struct Grants {
     pub secrets: Names,
     /// What the plugin may call over HTTP.
     pub http: HttpGrant,
+    /// The namespaces of key-value pairs that it may use.
+    pub kv: KvGrants,
 }
 
 /// A set of names.

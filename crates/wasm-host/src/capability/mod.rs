@@ -4,6 +4,7 @@ mod clock;
 mod config;
 mod grants;
 mod http_call;
+mod kv;
 mod log;
 mod metrics;
 mod queue;
@@ -25,6 +26,10 @@ pub use http_call::{
     InvalidNetwork, Network, NoHttpClient,
 };
 pub(crate) use http_call::{PluginHttp, StreamOptions, TraceContext, WholeCall};
+pub use kv::{KvAccess, KvEntry, KvError, KvGrants, KvNamespace, KvPage, KvQuota, KvStat, KvStore, KvSwap, MemoryKv};
+#[allow(unreachable_pub, reason = "the generated bindings re-export them")]
+pub use kv::{KvBucket, KvWatch};
+pub(crate) use kv::{KvProblem, KvSpaces, PluginKv};
 pub(crate) use log::{GuestOutput, LogBudget, LogRate, kept_fields};
 pub use log::{LogLevel, LogRecord, LogSink, TracingLog};
 pub use metrics::{MemoryMetrics, MetricRecord, MetricSink, MetricValue};

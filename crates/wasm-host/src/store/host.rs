@@ -11,7 +11,7 @@ use super::{Sources, stdio::Output, wasi_http::WasiHttp};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
     capability::{
-        GuestOutput, LogBudget, LogRate, MetricError, PluginConfig, PluginHttp, PluginMetrics, PluginQueues,
+        GuestOutput, LogBudget, LogRate, MetricError, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
         PluginRateLimits, TraceContext,
     },
     limits::MemoryLimiter,
@@ -41,6 +41,7 @@ pub(crate) struct PluginContext {
     pub(crate) rate_limits: PluginRateLimits,
     pub(crate) queues: PluginQueues,
     pub(crate) http: Arc<PluginHttp>,
+    pub(crate) kv: PluginKv,
 }
 
 impl PluginContext {

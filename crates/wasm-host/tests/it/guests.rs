@@ -375,6 +375,11 @@ async fn calls_without_a_client(file: &str, config: Value, denied: [&str; 2], un
 }
 
 #[tokio::test]
+pub(crate) async fn native_keep() {
+    crate::kv::keeps().await;
+}
+
+#[tokio::test]
 pub(crate) async fn native_missing_imports() {
     let error = plugin(guest::NATIVE_MISSING_IMPORTS).load(engine()).await.unwrap_err();
     let Error::MissingImports { abi: "native", missing } = &error else { panic!("{error}") };

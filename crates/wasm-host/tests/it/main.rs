@@ -17,6 +17,7 @@ mod failures;
 mod fidelity;
 mod guests;
 mod invariants;
+mod kv;
 mod limits;
 mod load;
 mod logging;

@@ -5,6 +5,7 @@ mod calls;
 mod cli;
 mod decisions;
 mod failures;
+mod kv;
 mod lifecycle;
 mod observed;
 mod response_cache;

@@ -36,7 +36,7 @@ async fn calls_of_all_phases_count_together() {
     let config = json!({ "on": "request response", "url": server.url("/"), "times": 2 });
     let plugin = calls.plugin("p", NATIVE_CALL_OUT).config(config).grants(server.grant()).limits(limits);
     let plugin = plugin.load(&calls.engine).await.unwrap();
-    let mut exchange = PluginChain::new([plugin]).exchange(ExchangeFacts::default());
+    let mut exchange = PluginChain::new([plugin]).unwrap().exchange(ExchangeFacts::default());
     drop(exchange.on_request(request(&[])).await);
     drop(exchange.on_response(response()).await);
     assert_eq!(calls.logged("p"), ["200 ok", "200 ok", "200 ok", TOO_MANY]);
@@ -108,7 +108,7 @@ async fn the_wall_clock_covers_the_wait_and_the_cpu_limit_does_not() {
     let limits = Limits { wall: Duration::from_millis(300), ..patient() };
     let plugin = calls.plugin("p", NATIVE_CALL_OUT).config(get(&server.url("/never"))).grants(server.grant());
     let plugin = plugin.limits(limits).load(&calls.engine).await.unwrap();
-    let mut exchange = PluginChain::new([plugin]).exchange(ExchangeFacts::default());
+    let mut exchange = PluginChain::new([plugin]).unwrap().exchange(ExchangeFacts::default());
     drop(exchange.on_request(request(&[])).await);
     assert_eq!(exchange.failures()[0].class, FailureClass::WallDeadline);
 }

@@ -50,7 +50,7 @@ async fn every_phase_may_call() {
         let config = json!({ "on": phase, "url": server.url("/") });
         let plugin = calls.plugin(phase, NATIVE_CALL_OUT).config(config).grants(server.grant());
         let plugin = plugin.load(&calls.engine).await.unwrap();
-        let mut exchange = PluginChain::new([plugin]).exchange(ExchangeFacts::default());
+        let mut exchange = PluginChain::new([plugin]).unwrap().exchange(ExchangeFacts::default());
         let RequestOutcome::Continue(_) = exchange.on_request(request(&[])).await else { panic!("{phase}") };
         if phase == "error" {
             fail(&mut exchange).await;
@@ -86,7 +86,7 @@ async fn the_trace_goes_along() {
     ] {
         let config = json!({ "on": "request", "url": server.url("/echo"), "headers": own });
         let plugin = calls.plugin(name, NATIVE_CALL_OUT).config(config).grants(server.grant());
-        let chain = PluginChain::new([plugin.load(&calls.engine).await.unwrap()]);
+        let chain = PluginChain::new([plugin.load(&calls.engine).await.unwrap()]).unwrap();
         let layer = wasm_host_hyper::PluginLayer::new(chain);
         let service = tower::ServiceBuilder::new()
             .layer(layer)

@@ -72,7 +72,7 @@ impl Calls {
     }
 
     pub(super) async fn ask(&self, plugin: &Plugin) -> Vec<String> {
-        let mut exchange = PluginChain::new([plugin.clone()]).exchange(ExchangeFacts::default());
+        let mut exchange = PluginChain::new([plugin.clone()]).unwrap().exchange(ExchangeFacts::default());
         let outcome = exchange.on_request(request(&[])).await;
         assert!(matches!(outcome, RequestOutcome::Continue(_)), "{outcome:?} {:?}", exchange.failures());
         self.logged(plugin.name())

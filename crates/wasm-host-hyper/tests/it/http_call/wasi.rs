@@ -27,7 +27,7 @@ async fn gets(server: &Server, path: &str, change: impl FnOnce(&mut Limits)) -> 
 
 /// One exchange with this header.
 async fn exchange(plugin: &Plugin, what: &str) {
-    let mut exchange = PluginChain::new([plugin.clone()]).exchange(ExchangeFacts::default());
+    let mut exchange = PluginChain::new([plugin.clone()]).unwrap().exchange(ExchangeFacts::default());
     drop(exchange.on_request(request(&[("x-do", what)])).await);
     drop(exchange.on_response(response()).await);
     assert!(exchange.failures().is_empty(), "{:?}", exchange.failures());

@@ -7,6 +7,7 @@ const OFFERED: [(&str, &str); 10] = [
     ("wasm-host:plugin/", "0.1.0"),
     ("wasi:logging/", "0.1.0-draft"),
     ("wasi:config/", "0.2.0-rc.1"),
+    ("wasi:keyvalue/", "0.2.0-draft2"),
     ("wasi:cli/", WASI),
     ("wasi:clocks/", WASI),
     ("wasi:filesystem/", WASI),

@@ -7,6 +7,7 @@ mod guest;
 mod hostcalls;
 mod http_call;
 mod imports;
+mod kv;
 mod log;
 mod measure;
 mod queue;
@@ -107,9 +108,14 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
-        wasi::{config::store, logging::logging},
+        wasi::{
+            config::store,
+            keyvalue::{atomics, batch, store as keyvalue},
+            logging::logging,
+        },
         wasm_host::plugin::{
-            exchange as facts, http_call, log as plugin_log, metrics, properties, queue, rate_limit, types, upstream,
+            exchange as facts, http_call, kv, log as plugin_log, metrics, properties, queue, rate_limit, types,
+            upstream,
         },
     };
 
@@ -130,6 +136,10 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     rate_limit::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     queue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    keyvalue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    atomics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    batch::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    kv::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
