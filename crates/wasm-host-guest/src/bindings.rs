@@ -49,6 +49,7 @@ macro_rules! phase {
                     "wasm-host:plugin/rate-limit@0.1.0": crate::bindings::imports::wasm_host::plugin::rate_limit,
                     "wasm-host:plugin/queue@0.1.0": crate::bindings::imports::wasm_host::plugin::queue,
                     "wasm-host:plugin/http-call@0.1.0": crate::bindings::imports::wasm_host::plugin::http_call,
+                    "wasm-host:plugin/cache@0.1.0": crate::bindings::imports::wasm_host::plugin::cache,
                     "wasi:logging/logging@0.1.0-draft": crate::bindings::imports::wasi::logging::logging,
                     "wasi:config/store@0.2.0-rc.1": crate::bindings::imports::wasi::config::store,
                     "wasi:io/error@0.2.12": crate::bindings::imports::wasi::io::error,

@@ -62,6 +62,9 @@ pub use capability::{
     Secret, SecretDirectory, SecretError, SecretMap, SecretReference, SecretSource, SlidingWindow, SystemClock,
     TokenBucket, TracingLog, secret_references,
 };
+pub use capability::{
+    Cache, CacheContent, CacheEntry, CacheNamespace, CacheStats, CacheUnavailable, CachedResponse, MemoryCache,
+};
 pub use chain::PluginChain;
 pub use compile::Digest;
 pub use engine::{PluginEngine, PluginEngineBuilder};

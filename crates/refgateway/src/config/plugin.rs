@@ -139,6 +139,10 @@ pub struct PluginLimits {
     pub own_queues: Option<usize>,
     /// Calls over HTTP.
     pub http: HttpLimits,
+    /// What it keeps in the cache, all its entries together.
+    pub cache_bytes: Option<Size>,
+    /// One entry of the cache: a value, or a response with its headers.
+    pub cache_value: Option<Size>,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -165,6 +169,8 @@ pub struct Grants {
     pub secrets: Vec<String>,
     /// What it may call over HTTP.
     pub http: HttpGrant,
+    /// Whether it may use the cache.
+    pub cache: bool,
 }
 
 /// Whether instances are used again.

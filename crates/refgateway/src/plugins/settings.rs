@@ -81,6 +81,8 @@ fn limits(given: &config::PluginLimits) -> Limits {
         metric_series: given.metric_series.unwrap_or(default.metric_series),
         rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
         own_queues: given.own_queues.unwrap_or(default.own_queues),
+        cache_bytes: given.cache_bytes.map_or(default.cache_bytes, |size| size.0),
+        cache_value: bytes(given.cache_value, default.cache_value),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -96,6 +98,7 @@ fn grants(given: &config::Grants) -> Grants {
         queues: rate_limits::queue_grants(&given.queues),
         secrets: names(&given.secrets),
         http: http_settings::grant(&given.http),
+        cache: given.cache,
     }
 }
 

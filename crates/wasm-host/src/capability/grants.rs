@@ -23,6 +23,8 @@ pub struct Grants {
     pub secrets: Names,
     /// What the plugin may call over HTTP.
     pub http: HttpGrant,
+    /// Whether the plugin may use the cache.
+    pub cache: bool,
 }
 
 /// A set of names.

@@ -14,7 +14,10 @@ use crate::{
     Result, SecretSource,
     abi::Declared,
     breaker::Breaker,
-    capability::{LogRate, PluginConfig, PluginHttp, PluginMetrics, PluginQueues, PluginRateLimits, RateClock},
+    capability::{
+        CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginMetrics, PluginQueues, PluginRateLimits,
+        RateClock,
+    },
     compile::{CompiledCode, Compiler, Source},
     metrics::Counters,
     pool::Pool,
@@ -267,7 +270,11 @@ impl PluginBuilder {
         let rate_limits = (&*name, &self.grants.rate_limit);
         let queues = self.grants.queues.clone();
         let http = Arc::clone(&engine.0.http);
+        let quota = CacheQuota { bytes: self.limits.cache_bytes, value_bytes: self.limits.cache_value };
+        let quota = self.grants.cache.then_some(quota);
+        let cache = PluginCache::new(&*engine.0.cache, Arc::clone(&engine.0.sources.clock), &name, quota);
         let context = PluginContext {
+            cache,
             rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
             queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
             http: PluginHttp::new(Arc::clone(&name), http, self.grants.http.clone(), self.limits.http.clone()).into(),

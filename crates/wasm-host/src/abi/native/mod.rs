@@ -2,6 +2,7 @@
 
 mod bindings;
 mod body;
+mod cache;
 mod exchange;
 mod guest;
 mod hostcalls;
@@ -109,7 +110,8 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
         wasi::{config::store, logging::logging},
         wasm_host::plugin::{
-            exchange as facts, http_call, log as plugin_log, metrics, properties, queue, rate_limit, types, upstream,
+            cache as plugin_cache, exchange as facts, http_call, log as plugin_log, metrics, properties, queue,
+            rate_limit, types, upstream,
         },
     };
 
@@ -130,6 +132,7 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     rate_limit::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     queue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    plugin_cache::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
