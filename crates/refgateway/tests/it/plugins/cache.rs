@@ -58,6 +58,6 @@ async fn the_whole_cache_is_as_large_as_the_config_says() {
     assert_eq!(say(&gateway, "set", "b", "5000").await, "()");
     assert_eq!(say(&gateway, "get", "b", "0").await, "none");
     assert!(say(&gateway, "get", "a", "0").await.starts_with("500 fresh"));
-    let error = gateway.try_reload(&text.replace("1000", "2000")).unwrap_err();
+    let error = gateway.try_reload(&text.replace("bytes: 1000", "bytes: 2000")).unwrap_err();
     assert!(error.to_string().contains("`cache` cannot change on reload"), "{error}");
 }
