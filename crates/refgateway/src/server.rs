@@ -215,6 +215,9 @@ impl Shared {
         if config.admin != current.config.admin {
             return Err(Error::NeedsRestart("admin"));
         }
+        if config.cache != current.config.cache {
+            return Err(Error::NeedsRestart("cache"));
+        }
         if config.plugin_instances != current.config.plugin_instances {
             return Err(Error::NeedsRestart("plugin_instances"));
         }

@@ -55,6 +55,7 @@ macro_rules! phase {
                     "wasi:keyvalue/store@0.2.0-draft2": crate::bindings::imports::wasi::keyvalue::store,
                     "wasi:keyvalue/atomics@0.2.0-draft2": crate::bindings::imports::wasi::keyvalue::atomics,
                     "wasi:keyvalue/batch@0.2.0-draft2": crate::bindings::imports::wasi::keyvalue::batch,
+                    "wasm-host:plugin/cache@0.1.0": crate::bindings::imports::wasm_host::plugin::cache,
                     "wasi:logging/logging@0.1.0-draft": crate::bindings::imports::wasi::logging::logging,
                     "wasi:config/store@0.2.0-rc.1": crate::bindings::imports::wasi::config::store,
                     "wasi:io/error@0.2.12": crate::bindings::imports::wasi::io::error,

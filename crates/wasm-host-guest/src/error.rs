@@ -1,7 +1,8 @@
 use std::fmt;
 
 use crate::{
-    http::HttpCallError, metrics::MetricError, queue::QueueError, rate_limit::RateLimitError, upstream::UpstreamError,
+    cache::CacheError, http::HttpCallError, metrics::MetricError, queue::QueueError, rate_limit::RateLimitError,
+    upstream::UpstreamError,
 };
 
 pub use crate::bindings::imports::wasm_host::plugin::types::EditError;
@@ -28,6 +29,7 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         let described = described.or_else(|| error.downcast_ref().map(describe_rate_limit));
         let described = described.or_else(|| error.downcast_ref().map(describe_queue));
         let described = described.or_else(|| error.downcast_ref().map(describe_call));
+        let described = described.or_else(|| error.downcast_ref().map(describe_cache));
         Self(described.unwrap_or_else(|| error.to_string()))
     }
 }
@@ -108,6 +110,17 @@ fn describe_call(error: &HttpCallError) -> String {
         HttpCallError::TooMany => "call refused: over `limits.http.calls` or `limits.http.concurrency`".to_owned(),
         HttpCallError::TooManyRedirects => "call failed: too many redirects".to_owned(),
     }
+}
+
+fn describe_cache(error: &CacheError) -> String {
+    let why = match error {
+        CacheError::Denied => "`grants.cache` is not given",
+        CacheError::InvalidKey => "the key is empty or longer than 1024 bytes",
+        CacheError::InvalidResponse => "not a final status, or not a header",
+        CacheError::TooLarge => "larger than the plugin may keep or send",
+        CacheError::Unavailable => "the cache does not answer",
+    };
+    format!("cache: {why}")
 }
 
 impl fmt::Display for Error {

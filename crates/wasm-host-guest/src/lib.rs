@@ -40,6 +40,7 @@ mod message;
 mod plugin;
 mod stream;
 
+pub mod cache;
 pub mod exchange;
 pub mod http;
 pub mod kv;

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Clock, Error, HttpClient, Inspection, KvQuota, KvStore, LogSink, MemoryKv, MemoryMetrics, MemoryQueues,
-    MemoryRateLimiter, MetricSink, NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource, SystemClock,
-    TracingLog,
+    Cache, Clock, Error, HttpClient, Inspection, KvQuota, KvStore, LogSink, MemoryCache, MemoryKv, MemoryMetrics,
+    MemoryQueues, MemoryRateLimiter, MetricSink, NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource,
+    SystemClock, TracingLog,
     capability::{KvSpaces, NoSecrets},
     compile::{Compiler, Source},
     compile_cache::CompileCache,
@@ -51,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
+    pub(crate) cache: Arc<dyn Cache>,
     pub(crate) sources: Sources,
     pub(crate) rate_limiter: Arc<dyn RateLimiter>,
     pub(crate) queues: Arc<dyn QueueStore>,
@@ -112,6 +113,7 @@ pub struct PluginEngineBuilder {
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
+    cache: Arc<dyn Cache>,
     sources: Sources,
     rate_limiter: Option<Arc<dyn RateLimiter>>,
     queues: Arc<dyn QueueStore>,
@@ -129,6 +131,7 @@ impl Default for PluginEngineBuilder {
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
+            cache: Arc::new(MemoryCache::default()),
             sources: Sources { clock: Arc::new(SystemClock::default()), seed: None },
             rate_limiter: None,
             queues: Arc::new(MemoryQueues::default()),
@@ -176,6 +179,13 @@ impl PluginEngineBuilder {
     #[must_use]
     pub fn metric_sink(mut self, sink: impl MetricSink + 'static) -> Self {
         self.metrics = Arc::new(sink);
+        self
+    }
+
+    /// Where plugins keep what can be had again. The default is a [`MemoryCache`].
+    #[must_use]
+    pub fn cache(mut self, cache: impl Cache + 'static) -> Self {
+        self.cache = Arc::new(cache);
         self
     }
 
@@ -256,6 +266,7 @@ impl PluginEngineBuilder {
             rate_limiter: self
                 .rate_limiter
                 .unwrap_or_else(|| Arc::new(MemoryRateLimiter::with_clock(Arc::clone(&self.sources.clock)))),
+            cache: self.cache,
             sources: self.sources,
             queues: self.queues,
             secrets: self.secrets,

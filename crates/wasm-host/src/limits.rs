@@ -60,6 +60,10 @@ pub struct Limits {
     pub http: HttpLimits,
     /// What the plugin's own namespace of key-value pairs may hold.
     pub kv: KvQuota,
+    /// Bytes of all entries that the plugin keeps in the cache.
+    pub cache_bytes: u64,
+    /// Bytes of one of them: of a value, or of a response with its headers.
+    pub cache_value: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -88,6 +92,8 @@ impl Default for Limits {
             own_queues: 16,
             http: HttpLimits::default(),
             kv: KvQuota::default(),
+            cache_bytes: 16 << 20,
+            cache_value: 1 << 20,
             concurrency: 256,
             queue: 256,
         }

@@ -148,6 +148,7 @@ impl Plugin {
             idle_memory,
             log_dropped: self.0.context.log_rate.dropped(),
             circuit: self.circuit(),
+            cache: self.0.context.cache.stats(),
             ..self.0.counters.read()
         }
     }

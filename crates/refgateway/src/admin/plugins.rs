@@ -134,6 +134,8 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "own_queues": limits.own_queues,
         "http": http_limits(&limits.http),
         "kv": { "keys": limits.kv.keys, "bytes": limits.kv.bytes, "value": limits.kv.value_bytes },
+        "cache_bytes": limits.cache_bytes,
+        "cache_value": limits.cache_value,
         "concurrency": limits.concurrency,
         "queue": limits.queue,
     })
@@ -163,5 +165,13 @@ fn stats(stats: &PluginStats) -> Value {
         "idle_memory": stats.idle_memory,
         "pool_hits": stats.pool_hits,
         "pool_misses": stats.pool_misses,
+        "cache": stats.cache.map(|cache| json!({
+            "hits": cache.hits,
+            "misses": cache.misses,
+            "stale": cache.stale,
+            "stores": cache.stores,
+            "evictions": cache.evictions,
+            "bytes": cache.bytes,
+        })),
     })
 }

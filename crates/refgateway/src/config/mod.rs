@@ -2,6 +2,7 @@
 
 mod action;
 mod bodies;
+mod cache;
 mod check;
 mod circuit;
 mod failure;
@@ -21,6 +22,7 @@ mod units;
 pub use self::{
     action::{ClosedAnswer, FailureAction},
     bodies::{Bodies, BodyMode},
+    cache::Cache,
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
     http::{HttpGrant, HttpLimits, HttpScheme},

@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Limits, Plugin, SecretPlace, State, Time, Timeouts};
+use super::{Cache, Limits, Plugin, SecretPlace, State, Time, Timeouts};
 
 /// A whole gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -61,6 +61,9 @@ pub struct Config {
     /// How often files of secrets are looked at.
     #[serde(default = "secrets_interval")]
     pub secrets_interval: Time,
+    /// What plugins keep that can be had again.
+    #[serde(default)]
+    pub cache: Cache,
     /// Where compiled plugins are kept between runs; whoever can write there can run code in the gateway.
     #[serde(default)]
     pub compile_cache: Option<PathBuf>,
@@ -266,6 +269,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             workers: None,
             plugin_instances: None,
+            cache: Cache::default(),
             state: State::default(),
             repeatable: None,
             secrets: BTreeMap::new(),

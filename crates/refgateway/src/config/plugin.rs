@@ -144,6 +144,10 @@ pub struct PluginLimits {
     pub http: HttpLimits,
     /// Its own namespace of key-value pairs.
     pub kv: KvQuota,
+    /// What it keeps in the cache, all its entries together.
+    pub cache_bytes: Option<Size>,
+    /// One entry of the cache: a value, or a response with its headers.
+    pub cache_value: Option<Size>,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -172,6 +176,8 @@ pub struct Grants {
     pub http: HttpGrant,
     /// The namespaces of key-value pairs that it may use.
     pub kv: KvGrants,
+    /// Whether it may use the cache.
+    pub cache: bool,
 }
 
 /// Whether instances are used again.

@@ -19,7 +19,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use wasm_host::{Digest, ManualClock, Plugin, PluginEngine, SecretSource};
+use wasm_host::{Digest, ManualClock, MemoryCache, Plugin, PluginEngine, SecretSource};
 
 use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
@@ -105,6 +105,9 @@ pub(crate) fn engine(config: &config::Config, services: CurrentServices) -> Resu
     }
     if let Some(instances) = config.plugin_instances {
         builder = builder.max_instances(instances.get());
+    }
+    if let Some(bytes) = config.cache.bytes {
+        builder = builder.cache(MemoryCache::new(bytes.0));
     }
     if let Some(config::Repeatable { time, seed }) = config.repeatable {
         tracing::warn!(

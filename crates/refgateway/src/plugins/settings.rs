@@ -82,6 +82,8 @@ fn limits(given: &config::PluginLimits) -> Limits {
         rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
         own_queues: given.own_queues.unwrap_or(default.own_queues),
         kv: state::quota(&given.kv),
+        cache_bytes: given.cache_bytes.map_or(default.cache_bytes, |size| size.0),
+        cache_value: bytes(given.cache_value, default.cache_value),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
@@ -98,6 +100,7 @@ fn grants(given: &config::Grants) -> Grants {
         secrets: names(&given.secrets),
         http: http_settings::grant(&given.http),
         kv: state::kv_grants(&given.kv),
+        cache: given.cache,
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Grants {
     pub http: HttpGrant,
     /// The namespaces of key-value pairs that it may use.
     pub kv: KvGrants,
+    /// Whether the plugin may use the cache.
+    pub cache: bool,
 }
 
 /// A set of names.

@@ -1,5 +1,6 @@
 //! What a plugin may ask its host for, and the operator's grants. Nothing here knows an ABI or wasmtime.
 
+mod cache;
 mod clock;
 mod config;
 mod grants;
@@ -16,6 +17,10 @@ mod secrets;
 
 use std::pin::Pin;
 
+pub use cache::{
+    Cache, CacheContent, CacheEntry, CacheNamespace, CacheStats, CacheUnavailable, CachedResponse, MemoryCache,
+};
+pub(crate) use cache::{CacheHit, CacheLifetime, CacheProblem, CacheQuota, PluginCache};
 pub(crate) use clock::RateClock;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigProblem, SecretReference, secret_references};

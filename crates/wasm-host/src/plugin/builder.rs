@@ -15,7 +15,8 @@ use crate::{
     abi::Declared,
     breaker::Breaker,
     capability::{
-        LogRate, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues, PluginRateLimits, RateClock,
+        CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
+        PluginRateLimits, RateClock,
     },
     compile::{CompiledCode, Compiler, Source},
     metrics::Counters,
@@ -269,12 +270,16 @@ impl PluginBuilder {
         let rate_limits = (&*name, &self.grants.rate_limit);
         let queues = self.grants.queues.clone();
         let http = Arc::clone(&engine.0.http);
-        let (quota, answer_bytes) = (self.limits.kv, self.limits.hostcall_bytes);
+        let (kv_quota, answer_bytes) = (self.limits.kv, self.limits.hostcall_bytes);
+        let quota = CacheQuota { bytes: self.limits.cache_bytes, value_bytes: self.limits.cache_value };
+        let quota = self.grants.cache.then_some(quota);
+        let cache = PluginCache::new(&*engine.0.cache, Arc::clone(&engine.0.sources.clock), &name, quota);
         let context = PluginContext {
+            cache,
             rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
             queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
             http: PluginHttp::new(Arc::clone(&name), http, self.grants.http.clone(), self.limits.http.clone()).into(),
-            kv: PluginKv::new(&engine.0.kv, &name, &self.grants.kv, quota, answer_bytes),
+            kv: PluginKv::new(&engine.0.kv, &name, &self.grants.kv, kv_quota, answer_bytes),
             name,
             config,
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),

@@ -11,8 +11,8 @@ use super::{Sources, stdio::Output, wasi_http::WasiHttp};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
     capability::{
-        GuestOutput, LogBudget, LogRate, MetricError, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
-        PluginRateLimits, TraceContext,
+        GuestOutput, LogBudget, LogRate, MetricError, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics,
+        PluginQueues, PluginRateLimits, TraceContext,
     },
     limits::MemoryLimiter,
     message::ExchangeState,
@@ -35,6 +35,7 @@ pub(crate) struct PluginContext {
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) log_rate: LogRate,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) cache: PluginCache,
     pub(crate) sources: Sources,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,

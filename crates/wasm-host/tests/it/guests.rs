@@ -380,6 +380,18 @@ pub(crate) async fn native_keep() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_cache() {
+    let grants = Grants { cache: true, ..Grants::default() };
+    let caches = plugin(guest::NATIVE_CACHE).grants(grants).load(&Logged::default().engine()).await.unwrap();
+    let say = async |headers: &[(&str, &str)]| text(answered(ask(&caches, headers).await).into_body()).await;
+    assert_eq!(say(&[("x-do", "get"), ("x-key", "a")]).await, "none");
+    assert_eq!(say(&[("x-do", "set"), ("x-key", "a"), ("x-bytes", "5"), ("x-fresh", "60000")]).await, "()");
+    assert!(say(&[("x-do", "get"), ("x-key", "a")]).await.starts_with("5 fresh renew=false "));
+    assert_eq!(say(&[("x-do", "delete"), ("x-key", "a")]).await, "true");
+    assert_eq!(say(&[("x-do", "delete"), ("x-key", "a")]).await, "false");
+}
+
+#[tokio::test]
 pub(crate) async fn native_missing_imports() {
     let error = plugin(guest::NATIVE_MISSING_IMPORTS).load(engine()).await.unwrap_err();
     let Error::MissingImports { abi: "native", missing } = &error else { panic!("{error}") };

@@ -10,6 +10,7 @@
 mod common;
 
 mod bodies;
+mod cache;
 mod compile_cache;
 mod config;
 mod error_phase;

@@ -1,6 +1,7 @@
 //! Plugins in the chains of a gateway.
 
 mod admin;
+mod cache;
 mod calls;
 mod cli;
 mod decisions;

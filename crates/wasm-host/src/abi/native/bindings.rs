@@ -14,6 +14,7 @@ wasmtime::component::bindgen!({
     ],
     world: "wasm-host:plugin/plugin",
     imports: {
+        "wasm-host:plugin/cache": async | trappable,
         "wasm-host:plugin/rate-limit.check": async | trappable,
         "wasm-host:plugin/queue.enqueue": async | trappable,
         "wasm-host:plugin/queue.dequeue": async | trappable,

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod body;
+mod cache;
 mod exchange;
 mod guest;
 mod hostcalls;
@@ -114,8 +115,8 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
             logging::logging,
         },
         wasm_host::plugin::{
-            exchange as facts, http_call, kv, log as plugin_log, metrics, properties, queue, rate_limit, types,
-            upstream,
+            cache as plugin_cache, exchange as facts, http_call, kv, log as plugin_log, metrics, properties, queue,
+            rate_limit, types, upstream,
         },
     };
 
@@ -140,6 +141,7 @@ fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     atomics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     batch::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     kv::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    plugin_cache::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)
