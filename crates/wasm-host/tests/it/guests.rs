@@ -7,9 +7,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use test_guests as guest;
 use wasm_host::{
-    Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, Limits, MemoryMetrics, Names, Plugin, PluginChain,
-    PluginEngine, PoolPolicy, QueueGrants, RateLimitGrant, RequestOutcome, Reuse, Summary, UpstreamFailure,
-    UpstreamFailureKind,
+    Error, ErrorOutcome, ExchangeFacts, FailureClass, Grants, KvGrants, Limits, MemoryMetrics, Names, Plugin,
+    PluginChain, PluginEngine, PoolPolicy, QueueGrants, RateLimitGrant, RequestOutcome, Reuse, Summary,
+    UpstreamFailure, UpstreamFailureKind,
 };
 
 use crate::common::{
@@ -389,6 +389,29 @@ pub(crate) async fn native_cache() {
     assert!(say(&[("x-do", "get"), ("x-key", "a")]).await.starts_with("5 fresh renew=false "));
     assert_eq!(say(&[("x-do", "delete"), ("x-key", "a")]).await, "true");
     assert_eq!(say(&[("x-do", "delete"), ("x-key", "a")]).await, "false");
+}
+
+#[tokio::test]
+pub(crate) async fn native_use_host() {
+    // The benches call it; each of its calls works when it is granted, and fails it when it is not.
+    let grants = Grants {
+        metrics: true,
+        cache: true,
+        kv: KvGrants::own(),
+        rate_limit: RateLimitGrant::Own,
+        queues: QueueGrants { own: true, ..QueueGrants::default() },
+        ..Grants::default()
+    };
+    let granted = plugin(guest::NATIVE_USE_HOST).grants(grants).load(engine()).await.unwrap();
+    let denied = load(guest::NATIVE_USE_HOST).await;
+    let free = ["nothing", "header", "property set", "property get", "log", "clock"];
+    let by_grant = ["count", "kv get", "kv set", "kv increment", "cache get", "cache set", "rate limit", "queue"];
+    for call in free.iter().chain(&by_grant) {
+        assert_eq!(status(&granted, &[("x-call", call), ("x-times", "2")]).await, 0, "{call}");
+    }
+    for call in by_grant {
+        assert_eq!(status(&denied, &[("x-call", call), ("x-times", "2")]).await, 500, "{call}");
+    }
 }
 
 #[tokio::test]
