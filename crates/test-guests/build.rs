@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn embed_request_world(here: &Path, text: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let mut resolve = Resolve::default();
     let wit = here.join("../../wit");
-    for dependency in ["io", "clocks", "random", "logging", "config"] {
+    for dependency in ["io", "clocks", "random", "logging", "config", "http", "keyvalue"] {
         resolve.push_dir(wit.join("deps").join(dependency))?;
     }
     let (package, _) = resolve.push_dir(wit.join("plugin@0.1.0"))?;

@@ -1,5 +1,7 @@
 //! The project's own commands; `cargo xtask help` lists them.
 
+mod servers;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus},
@@ -10,7 +12,7 @@ use xtask::guests::{self, GuestSet};
 const HELP: &str = "\
 cargo xtask guests   builds the example plugins into target/plugins
 cargo xtask demo     builds them and starts refgateway with one of them in front of an echo server
-cargo xtask test     runs every test of the workspace";
+cargo xtask test     runs every test of the workspace, with the servers they need";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -59,6 +61,7 @@ fn demo(plugins: &Path, arguments: &[String]) -> Result<(), String> {
 }
 
 fn test(arguments: &[String]) -> Result<(), String> {
+    servers::ensure()?;
     run(cargo(&["test", "--workspace", "--locked"]).args(arguments))
 }
 

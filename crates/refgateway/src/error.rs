@@ -44,6 +44,12 @@ pub enum Error {
     /// The engine that runs plugins cannot be made.
     #[error(transparent)]
     Engine(wasm_host::Error),
+    /// The file that plugins keep what they share in cannot be used.
+    #[error(transparent)]
+    Redb(#[from] wasm_host_stores::RedbError),
+    /// The URL of a Redis server makes no sense.
+    #[error("`state.redis.url`: {0}")]
+    Redis(#[from] wasm_host_stores::RedisError),
     /// Plugins do not load.
     #[error("{}", lines(.0))]
     Plugins(Vec<PluginError>),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
-use wasm_host::{ExchangeFacts, PluginChain, PluginEngine};
+use wasm_host::{ExchangeFacts, PluginChain, PluginEngine, SecretSource};
 use wasm_host_hyper::PluginLayer;
 
 use crate::{
@@ -15,11 +15,11 @@ use crate::{
     proxy,
     router::Router,
     telemetry::metrics::RouteMetrics,
-    upstream::{Service, Target, Upstream, UpstreamError, UpstreamSettings},
+    upstream::{CurrentServices, Service, Target, Upstream, UpstreamError, UpstreamSettings},
 };
 
 /// Everything a request needs, built from one valid config.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gateway {
     /// Finds routes by their place in `routes`.
     pub router: Router,
@@ -31,6 +31,8 @@ pub struct Gateway {
     pub plugins: Vec<Arc<LoadedPlugin>>,
     /// What runs them.
     pub engine: PluginEngine,
+    /// Where their secrets are.
+    pub secrets: Arc<dyn SecretSource>,
     /// For each listener its TLS, if it speaks it.
     pub tls: Vec<Option<Arc<ServerConfig>>>,
     /// Bounds on what a client may send.
@@ -41,6 +43,8 @@ pub struct Gateway {
     pub(crate) trust: Trust,
     /// One log line a request.
     pub access_log: bool,
+    /// Tells plugins, which outlive it, where services are.
+    current_services: CurrentServices,
     /// What it was built from.
     pub config: Arc<Config>,
 }
@@ -78,38 +82,55 @@ impl Gateway {
         loading: Loading<'_>,
     ) -> Result<Self, Error> {
         config.check()?;
-        let engine = match previous {
-            Some(previous) => previous.engine.clone(),
-            None => plugins::engine(&config)?,
-        };
-        let loaded = previous.map(|previous| previous.plugins.as_slice()).unwrap_or_default();
-        let plugins = plugins::load_all(&engine, &config.plugins, loaded, loading)?;
         let mut known = previous.map(Self::upstreams).unwrap_or_default();
         let services = config
             .services
             .iter()
             .map(|service| build_service(&config, service, workers, &mut known).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
+        let (engine, current_services) = match previous {
+            Some(previous) => (previous.engine.clone(), previous.current_services.clone()),
+            None => {
+                let current = CurrentServices::default();
+                current.set(&services);
+                (plugins::engine(&config, current.clone())?, current)
+            }
+        };
+        let loaded = previous.map(|previous| previous.plugins.as_slice()).unwrap_or_default();
+        let secrets = plugins::secret_source(&config);
+        let plugins = plugins::load_all(&engine, &config.plugins, loaded, &secrets, loading)?;
         let tls = config
             .listeners
             .iter()
             .map(|listener| listener.tls.as_ref().map(listener::tls::server_config).transpose())
             .collect::<Result<_, _>>()?;
-        let service_names: Arc<[Arc<str>]> = services.iter().map(|service| service.name.as_str().into()).collect();
-        let (router, routes) = build_routes(&config, &services, &service_names, &plugins)?;
+        let (router, routes) = build_routes(&config, &services, &plugins)?;
         Ok(Self {
             router,
             routes,
             services,
             plugins,
             engine,
+            secrets,
             tls,
             limits: config.limits,
             timeouts: config.timeouts,
             trust: if config.trust_forwarded { Trust::Append } else { Trust::Replace },
             access_log: config.access_log,
+            current_services,
             config: Arc::new(config),
         })
+    }
+
+    /// The same picture with other versions of the same plugins.
+    pub(crate) fn with_plugins(&self, plugins: Vec<Arc<LoadedPlugin>>) -> Result<Self, Error> {
+        let (router, routes) = build_routes(&self.config, &self.services, &plugins)?;
+        Ok(Self { router, routes, plugins, ..self.clone() })
+    }
+
+    /// From now on this is what is served.
+    pub(crate) fn activate(&self) {
+        self.current_services.set(&self.services);
     }
 
     fn upstreams(&self) -> HashMap<String, Arc<Upstream>> {
@@ -161,9 +182,9 @@ fn invalid(service: &config::Service, error: crate::upstream::InvalidTarget) -> 
 fn build_routes(
     config: &Config,
     services: &[Arc<Service>],
-    service_names: &Arc<[Arc<str>]>,
     plugins: &[Arc<LoadedPlugin>],
 ) -> Result<(Router, Vec<Arc<Route>>), Error> {
+    let service_names: Arc<[Arc<str>]> = services.iter().map(|service| service.name.as_str().into()).collect();
     let mut router = Router::builder();
     let mut routes = Vec::new();
     for route in &config.routes {
@@ -175,7 +196,7 @@ fn build_routes(
         let facts = ExchangeFacts {
             route: Some(route.name.as_str().into()),
             service: Some(service.name.as_str().into()),
-            services: Arc::clone(service_names),
+            services: Arc::clone(&service_names),
             ..ExchangeFacts::default()
         };
         routes.push(Arc::new(Route {

@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     gateway::Gateway,
     listener::{self, Living},
-    plugins::Loading,
+    plugins::{self, Loading},
     telemetry::metrics,
     worker,
 };
@@ -77,6 +77,7 @@ impl Server {
         for (id, sockets) in sockets.into_iter().enumerate() {
             ended.push(worker::start(id, shared.clone(), sockets)?);
         }
+        ended.push(plugins::watch_secrets(shared.clone())?);
         Ok(ServerHandle { shared, addresses, admin_address, ended })
     }
 }
@@ -164,6 +165,19 @@ impl Shared {
         }
     }
 
+    /// Configures the plugins again that a changed secret concerns. All else stays as it is.
+    pub(crate) fn refresh_secrets(&self) {
+        let _one_at_a_time = self.reloading.lock();
+        let current = self.gateway();
+        let refreshed = plugins::refresh_secrets(&current.engine, &current.plugins, &current.secrets)
+            .and_then(|plugins| plugins.map(|plugins| current.with_plugins(plugins)).transpose());
+        match refreshed {
+            Ok(Some(next)) => self.gateway.store(Arc::new(next)),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "changed secrets cannot be looked at"),
+        }
+    }
+
     /// Replaces the config, all of it or nothing.
     pub(crate) fn reload(&self, config: Config) -> Result<(), Error> {
         let _one_at_a_time = self.reloading.lock();
@@ -201,6 +215,9 @@ impl Shared {
         if config.admin != current.config.admin {
             return Err(Error::NeedsRestart("admin"));
         }
+        if config.cache != current.config.cache {
+            return Err(Error::NeedsRestart("cache"));
+        }
         if config.plugin_instances != current.config.plugin_instances {
             return Err(Error::NeedsRestart("plugin_instances"));
         }
@@ -214,6 +231,7 @@ impl Shared {
             return Err(Error::NeedsRestart("compile_cache"));
         }
         let next = Gateway::build(config, self.living.len(), Some(&current), loading)?;
+        next.activate();
         self.gateway.store(Arc::new(next));
         Ok(())
     }

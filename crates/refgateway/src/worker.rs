@@ -1,6 +1,6 @@
 //! One thread with its own runtime, sockets and upstream connections.
 
-use std::{net::TcpListener, sync::Arc, thread, time::Duration};
+use std::{cell::Cell, net::TcpListener, sync::Arc, thread, time::Duration};
 
 use tokio::sync::{oneshot, watch};
 
@@ -10,6 +10,15 @@ use crate::{
     listener::{self, Living},
     server::Shared,
 };
+
+thread_local! {
+    static CURRENT: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+/// The number of the worker whose thread this is; one that no worker has on other threads.
+pub(crate) fn current() -> usize {
+    CURRENT.get()
+}
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -44,6 +53,7 @@ pub(crate) fn start(id: usize, shared: Arc<Shared>, sockets: Vec<TcpListener>) -
     thread::Builder::new()
         .name(format!("worker-{id}"))
         .spawn(move || {
+            CURRENT.set(id);
             runtime.block_on(run(&worker, sockets));
             // Connections that outlived the deadline go with the runtime.
             runtime.shutdown_timeout(Duration::ZERO);

@@ -58,6 +58,19 @@ impl RedisServer {
         let _ = self.child.wait();
     }
 
+    /// Starts it again after [`RedisServer::stop`], empty, where it was.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    pub fn restart(&mut self) {
+        self.stop();
+        let give_up = Instant::now() + PATIENCE;
+        let mut server = Self::spawn(self.address);
+        assert!(server.answers_before(give_up), "redis-server does not start on {} again", self.address);
+        *self = server;
+    }
+
     /// Whether it answers. False: it ended, because another process took the port.
     fn answers_before(&mut self, give_up: Instant) -> bool {
         while Instant::now() < give_up && matches!(self.child.try_wait(), Ok(None)) {

@@ -1,6 +1,9 @@
 use std::fmt;
 
-use crate::{metrics::MetricError, upstream::UpstreamError};
+use crate::{
+    cache::CacheError, http::HttpCallError, metrics::MetricError, queue::QueueError, rate_limit::RateLimitError,
+    upstream::UpstreamError,
+};
 
 pub use crate::bindings::imports::wasm_host::plugin::types::EditError;
 
@@ -23,6 +26,10 @@ impl<E: std::error::Error + 'static> From<E> for Error {
         let described = error.downcast_ref().map(describe);
         let described = described.or_else(|| error.downcast_ref().map(describe_choice));
         let described = described.or_else(|| error.downcast_ref().map(describe_measurement));
+        let described = described.or_else(|| error.downcast_ref().map(describe_rate_limit));
+        let described = described.or_else(|| error.downcast_ref().map(describe_queue));
+        let described = described.or_else(|| error.downcast_ref().map(describe_call));
+        let described = described.or_else(|| error.downcast_ref().map(describe_cache));
         Self(described.unwrap_or_else(|| error.to_string()))
     }
 }
@@ -62,6 +69,58 @@ fn describe_measurement(error: &MetricError) -> String {
         MetricError::TooMany => "the plugin has as many metrics as it may",
     };
     format!("measurement refused: {why}")
+}
+
+fn describe_rate_limit(error: &RateLimitError) -> String {
+    let why = match error {
+        RateLimitError::Denied => "`grants.rate_limit` is not given",
+        RateLimitError::InvalidKey => "a key has 1 to 512 bytes",
+        RateLimitError::InvalidRule(bound) => bound,
+        RateLimitError::InvalidCost => "the cost is 0, or more than the rule ever admits at once",
+        RateLimitError::TooManyKeys => "as many keys are in use as `limits.rate_limit_keys` allows, or 100 rules",
+        RateLimitError::Unavailable => "limits cannot be counted now",
+    };
+    format!("rate limit not checked: {why}")
+}
+
+fn describe_queue(error: &QueueError) -> String {
+    let why = match error {
+        QueueError::Denied => "`grants.queues` does not grant it",
+        QueueError::InvalidName => "a name has 1 to 128 bytes and no control characters",
+        QueueError::Full => "it is full",
+        QueueError::TooLarge => "the item is too large",
+        QueueError::TooManyQueues => "the plugin has as many of its own as `limits.own_queues` allows",
+        QueueError::Unavailable => "queues cannot be used now",
+    };
+    format!("queue not used: {why}")
+}
+
+fn describe_call(error: &HttpCallError) -> String {
+    match error {
+        HttpCallError::Denied(what) => format!("call denied: `grants.http` does not cover {what}"),
+        HttpCallError::Invalid(what) => format!("call refused: {what}"),
+        HttpCallError::Unavailable(what) => format!("call failed: {what}"),
+        HttpCallError::Dns(why) => format!("call failed: the host is not found: {why}"),
+        HttpCallError::Connect(why) => format!("call failed: no connection: {why}"),
+        HttpCallError::Tls(why) => format!("call failed: no TLS: {why}"),
+        HttpCallError::Timeout => "call failed: no whole response in time, `limits.http.timeout`".to_owned(),
+        HttpCallError::Protocol(why) => format!("call failed: no whole response: {why}"),
+        HttpCallError::RequestTooLarge => "call refused: over `limits.http.request_bytes`".to_owned(),
+        HttpCallError::ResponseTooLarge => "call failed: over `limits.http.response_bytes`".to_owned(),
+        HttpCallError::TooMany => "call refused: over `limits.http.calls` or `limits.http.concurrency`".to_owned(),
+        HttpCallError::TooManyRedirects => "call failed: too many redirects".to_owned(),
+    }
+}
+
+fn describe_cache(error: &CacheError) -> String {
+    let why = match error {
+        CacheError::Denied => "`grants.cache` is not given",
+        CacheError::InvalidKey => "the key is empty or longer than 1024 bytes",
+        CacheError::InvalidResponse => "not a final status, or not a header",
+        CacheError::TooLarge => "larger than the plugin may keep or send",
+        CacheError::Unavailable => "the cache does not answer",
+    };
+    format!("cache: {why}")
 }
 
 impl fmt::Display for Error {

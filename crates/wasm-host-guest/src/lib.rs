@@ -40,10 +40,15 @@ mod message;
 mod plugin;
 mod stream;
 
+pub mod cache;
 pub mod exchange;
+pub mod http;
+pub mod kv;
 pub mod log;
 pub mod metrics;
 pub mod properties;
+pub mod queue;
+pub mod rate_limit;
 pub mod upstream;
 
 #[doc(hidden)]

@@ -90,3 +90,27 @@ macro_rules! __export_phase {
         ));
     };
 }
+
+/// Ships a JSON Schema of the plugin's configuration with the plugin: the host checks a configuration against it before
+/// the plugin sees it, and tells the operator every place that does not fit.
+///
+/// Used once in a crate, with the path of a file of at most 128 KiB, relative to the source file as in `include_bytes!`.
+/// It becomes the custom section `wasm-host:config-schema` of the `.wasm`, which stripping of all symbols removes: use
+/// `strip = "debuginfo"` at most.
+///
+/// ```text
+/// config_schema!("../schema.json");
+/// ```
+#[macro_export]
+macro_rules! config_schema {
+    ($path:literal) => {
+        const _: () = {
+            const SCHEMA: &[u8] = ::core::include_bytes!($path);
+
+            #[cfg(target_family = "wasm")]
+            #[used]
+            #[unsafe(link_section = "wasm-host:config-schema")]
+            static SECTION: [u8; SCHEMA.len()] = *::core::include_bytes!($path);
+        };
+    };
+}

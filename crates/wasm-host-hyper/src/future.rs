@@ -31,7 +31,7 @@ impl<E> ResponseFuture<E> {
         B::Error: Into<BodyError>,
     {
         let started = Instant::now();
-        let facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
+        let facts = facts_of(&request);
         let watches_statuses = chain.watched().server_errors;
         let mut completion = Completion::new(chain.exchange(facts), chain.phases().complete, started);
         let request = request.map(|body| completion.count(body));
@@ -55,6 +55,17 @@ impl<E> ResponseFuture<E> {
             Ok(Response::from_parts(parts, body))
         }))
     }
+}
+
+fn facts_of<B>(request: &Request<B>) -> ExchangeFacts {
+    let mut facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
+    if facts.traceparent.is_none()
+        && let Some(parent) = request.headers().get("traceparent")
+    {
+        facts.traceparent = Some(parent.clone());
+        facts.tracestate = request.headers().get("tracestate").cloned();
+    }
+    facts
 }
 
 /// The answer to a request whose body broke off while a plugin waited for it.

@@ -20,7 +20,8 @@
 //! and the client's side.
 //!
 //! - **Facts.** What plugins learn about a request is taken from an [`ExchangeFacts`](wasm_host::ExchangeFacts) in the
-//!   request's extensions, when there is one.
+//!   request's extensions, when there is one; the trace that it has none of, from the request's headers.
+//! - **Calls.** [`HttpCaller`] sends what plugins call over HTTP.
 //! - **Routing.** The service that a plugin chose, and the timeout and the retries that it set, are in the request's
 //!   extensions as [`Routing`](wasm_host::Routing), when it said anything. They are for the service to follow.
 //! - **Errors.** An error of the service is shown to the plugins' error phase when it can be told what it means for the
@@ -34,10 +35,12 @@
 mod body;
 mod completion;
 mod future;
+mod http_call;
 mod layer;
 mod service;
 
 pub use body::PluginBody;
 pub use future::ResponseFuture;
+pub use http_call::{HttpCaller, HttpCallerBuilder, Resolve, SystemResolver};
 pub use layer::{BrokenRequests, ErrorMap, PluginLayer};
 pub use service::PluginService;

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt::{self, Write},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
@@ -102,11 +105,12 @@ pub(crate) struct Compiler {
     engine: Engine,
     disk: Option<CompileCache>,
     live: Mutex<HashMap<Digest, Weak<CompiledCode>>>,
+    compiled: AtomicU64,
 }
 
 impl Compiler {
     pub(crate) fn new(engine: Engine, disk: Option<CompileCache>) -> Self {
-        Self { engine, disk, live: Mutex::default() }
+        Self { engine, disk, live: Mutex::default(), compiled: AtomicU64::new(0) }
     }
 
     /// Compiles a file, unless its code is at hand.
@@ -127,7 +131,13 @@ impl Compiler {
         Ok(code)
     }
 
+    /// How often code was compiled: it was in memory and on disk for nobody.
+    pub(crate) fn compilations(&self) -> u64 {
+        self.compiled.load(Relaxed)
+    }
+
     fn compile_component(&self, bytes: &[u8], source: &Source) -> Result<Component> {
+        self.compiled.fetch_add(1, Relaxed);
         let component =
             Component::new(&self.engine, bytes).map_err(|error| Error::Compile { reason: one_line(&error) })?;
         if let Some(disk) = &self.disk {
@@ -142,7 +152,7 @@ pub(crate) fn component_of(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
     let shape = FileShape::read(bytes)?;
     if shape.kind == FileKind::CoreModule && shape.carries_wit {
         let component = Bytes::from(componentize(bytes)?);
-        let shape = FileShape::read(&component)?;
+        let shape = FileShape { config_schema: shape.config_schema, ..FileShape::read(&component)? };
         return Ok((component, shape));
     }
     Ok((bytes.clone(), shape))

@@ -1,4 +1,5 @@
 use std::{
+    collections::HashMap,
     fmt,
     path::PathBuf,
     sync::{Arc, Weak},
@@ -8,7 +9,10 @@ use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Clock, Error, Inspection, LogSink, MemoryMetrics, MetricSink, Observer, Result, SystemClock, TracingLog,
+    Cache, Clock, Error, HttpClient, Inspection, KvQuota, KvStore, LogSink, MemoryCache, MemoryKv, MemoryMetrics,
+    MemoryQueues, MemoryRateLimiter, MetricSink, NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource,
+    SystemClock, TracingLog,
+    capability::{KvSpaces, NoSecrets},
     compile::{Compiler, Source},
     compile_cache::CompileCache,
     epoch::EpochTicker,
@@ -47,7 +51,13 @@ pub(crate) struct Inner {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
+    pub(crate) cache: Arc<dyn Cache>,
     pub(crate) sources: Sources,
+    pub(crate) rate_limiter: Arc<dyn RateLimiter>,
+    pub(crate) queues: Arc<dyn QueueStore>,
+    pub(crate) secrets: Arc<dyn SecretSource>,
+    pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) kv: KvSpaces,
     pools: Mutex<Vec<Weak<Pool>>>,
     _ticker: EpochTicker,
 }
@@ -81,6 +91,12 @@ impl PluginEngine {
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection> {
         crate::inspect::inspect(&self.0.compiler, &Source::new(bytes.to_vec()))
     }
+
+    /// How often code was compiled, of all plugins since the engine was made. Code that another plugin has already, or
+    /// that comes from the cache directory, is not compiled; a new configuration compiles nothing.
+    pub fn compilations(&self) -> u64 {
+        self.0.compiler.compilations()
+    }
 }
 
 impl fmt::Debug for PluginEngine {
@@ -97,7 +113,14 @@ pub struct PluginEngineBuilder {
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
     metrics: Arc<dyn MetricSink>,
+    cache: Arc<dyn Cache>,
     sources: Sources,
+    rate_limiter: Option<Arc<dyn RateLimiter>>,
+    queues: Arc<dyn QueueStore>,
+    secrets: Arc<dyn SecretSource>,
+    http: Arc<dyn HttpClient>,
+    kv: Option<Arc<dyn KvStore>>,
+    kv_shared: HashMap<String, KvQuota>,
 }
 
 impl Default for PluginEngineBuilder {
@@ -108,7 +131,14 @@ impl Default for PluginEngineBuilder {
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
             metrics: Arc::new(MemoryMetrics::default()),
+            cache: Arc::new(MemoryCache::default()),
             sources: Sources { clock: Arc::new(SystemClock::default()), seed: None },
+            rate_limiter: None,
+            queues: Arc::new(MemoryQueues::default()),
+            secrets: Arc::new(NoSecrets),
+            http: Arc::new(NoHttpClient),
+            kv: None,
+            kv_shared: HashMap::new(),
         }
     }
 }
@@ -152,6 +182,13 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where plugins keep what can be had again. The default is a [`MemoryCache`].
+    #[must_use]
+    pub fn cache(mut self, cache: impl Cache + 'static) -> Self {
+        self.cache = Arc::new(cache);
+        self
+    }
+
     /// Where guests, and what the host keeps for them, take the time from. The default is [`SystemClock`].
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
@@ -167,6 +204,50 @@ impl PluginEngineBuilder {
         self
     }
 
+    /// Where rate limits are counted. The default is a [`MemoryRateLimiter`].
+    #[must_use]
+    pub fn rate_limiter(mut self, limiter: impl RateLimiter + 'static) -> Self {
+        self.rate_limiter = Some(Arc::new(limiter));
+        self
+    }
+
+    /// Where the items of queues are. The default is a [`MemoryQueues`].
+    #[must_use]
+    pub fn queue_store(mut self, store: impl QueueStore + 'static) -> Self {
+        self.queues = Arc::new(store);
+        self
+    }
+
+    /// Where the values of `secret://name` in configurations come from, for plugins that are given no source of their
+    /// own. The default knows no secret.
+    #[must_use]
+    pub fn secret_source(mut self, source: impl SecretSource + 'static) -> Self {
+        self.secrets = Arc::new(source);
+        self
+    }
+
+    /// Who sends the calls that guests make over HTTP. The default is [`NoHttpClient`]: all of them fail.
+    #[must_use]
+    pub fn http_client(mut self, client: impl HttpClient + 'static) -> Self {
+        self.http = Arc::new(client);
+        self
+    }
+
+    /// Where plugins keep key-value pairs. The default is a [`MemoryKv`].
+    #[must_use]
+    pub fn kv_store(mut self, store: impl KvStore + 'static) -> Self {
+        self.kv = Some(Arc::new(store));
+        self
+    }
+
+    /// What a namespace of key-value pairs that plugins share may hold. One that is not named here has
+    /// [`KvQuota::default`].
+    #[must_use]
+    pub fn kv_shared(mut self, name: impl Into<String>, quota: KvQuota) -> Self {
+        self.kv_shared.insert(name.into(), quota);
+        self
+    }
+
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
@@ -174,13 +255,23 @@ impl PluginEngineBuilder {
         let wasm = Engine::new(&config(self.max_instances)).map_err(engine_error)?;
         let ticker = EpochTicker::start(&wasm).map_err(|error| Error::Engine { reason: error.to_string() })?;
         let cache = self.cache_dir.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
+        let clock = Arc::clone(&self.sources.clock);
+        let kv = self.kv.unwrap_or_else(|| Arc::new(MemoryKv::with_clock(MemoryKv::BYTES, move || clock.monotonic())));
         Ok(PluginEngine(Arc::new(Inner {
             compiler: Compiler::new(wasm.clone(), cache),
             wasm,
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
+            rate_limiter: self
+                .rate_limiter
+                .unwrap_or_else(|| Arc::new(MemoryRateLimiter::with_clock(Arc::clone(&self.sources.clock)))),
+            cache: self.cache,
             sources: self.sources,
+            queues: self.queues,
+            secrets: self.secrets,
+            http: self.http,
+            kv: KvSpaces { backend: kv, shared: self.kv_shared },
             pools: Mutex::default(),
             _ticker: ticker,
         })))

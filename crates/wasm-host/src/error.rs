@@ -86,6 +86,32 @@ pub enum Error {
         /// The guest's own words.
         message: String,
     },
+    /// The configuration names secrets that the plugin cannot have.
+    #[error("plugin `{plugin}` cannot have secrets that its config names: {}", list(problems))]
+    Secrets {
+        /// The plugin.
+        plugin: String,
+        /// Each place, and why not.
+        problems: Vec<crate::ConfigProblem>,
+    },
+    /// The configuration does not fit the schema that the plugin ships, or the operator's.
+    #[error("plugin `{plugin}` has a config that does not fit its schema: {}", list(problems))]
+    ConfigMisfit {
+        /// The plugin.
+        plugin: String,
+        /// Each place, and what was expected there.
+        problems: Vec<crate::ConfigProblem>,
+    },
+    /// A schema for configurations is none, or takes too long.
+    #[error("plugin `{plugin}`: {origin} cannot be used: {reason}")]
+    SchemaUnusable {
+        /// The plugin.
+        plugin: String,
+        /// Whose schema.
+        origin: crate::SchemaOrigin,
+        /// Why not.
+        reason: String,
+    },
     /// The plugin is to read more of a body ahead than it may.
     #[error("plugin `{plugin}` reads {phase} bodies by `{mode}`, and `limits.body_bytes` is {limit} bytes")]
     BodyMode {
@@ -145,6 +171,10 @@ pub enum Error {
 
 /// The result of what can fail with an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn list(problems: &[crate::ConfigProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
 
 /// A wasmtime error with its causes, on one line.
 pub(crate) fn one_line(error: &wasmtime::Error) -> String {

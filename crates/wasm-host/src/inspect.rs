@@ -1,9 +1,10 @@
 use wit_component::{DecodedWasm, WitPrinter};
 
 use crate::{
-    Result,
+    Result, SchemaOrigin,
     abi::{FileShape, detect},
     compile::{Compiler, Digest, Source, component_of},
+    plugin::read_schema,
 };
 
 /// What a plugin's file is.
@@ -22,6 +23,8 @@ pub struct Inspection {
     pub imports: Vec<String>,
     /// What it exports.
     pub exports: Vec<String>,
+    /// The schema of its configuration, as text, when it ships one.
+    pub config_schema: Option<String>,
     /// Its world as WIT text, for a component.
     pub wit: Option<String>,
     /// The file's digest.
@@ -48,6 +51,10 @@ pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection
             problems.push(error.to_string());
         }
     }
+    if let Some(Err(reason)) = file.config_schema.as_ref().map(read_schema) {
+        problems.push(format!("{} cannot be used: {reason}", SchemaOrigin::Plugin));
+    }
+    let config_schema = file.config_schema.clone().and_then(Result::ok);
     let (wit, shape) = match componentized {
         Ok((bytes, shape)) => (wit_of(&bytes), shape),
         Err(_) => (None, file),
@@ -59,6 +66,7 @@ pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection
         problems,
         imports: shape.imports,
         exports: shape.exports,
+        config_schema,
         wit,
         digest: source.digest,
         size: source.bytes.len(),

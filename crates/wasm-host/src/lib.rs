@@ -54,8 +54,15 @@ pub use abi::{Phases, WatchedFailures};
 pub use body::{BodyMode, BodyReading, Framing};
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use capability::{
-    Clock, Grants, LogLevel, LogRecord, LogSink, ManualClock, MemoryMetrics, MetricRecord, MetricSink, MetricValue,
-    Names, SystemClock, TracingLog,
+    AddressPolicy, BoxFuture, Cache, CacheContent, CacheEntry, CacheNamespace, CacheStats, CacheUnavailable,
+    CachedResponse, Clock, ConfigProblem, EnvSecrets, FileSecrets, FirstSecret, Grants, HostPattern, HttpCall,
+    HttpCallError, HttpClient, HttpGrant, HttpLimits, HttpTarget, InvalidHost, InvalidNetwork, KvAccess, KvEntry,
+    KvError, KvGrants, KvNamespace, KvPage, KvQuota, KvStat, KvStore, KvSwap, LogLevel, LogRecord, LogSink,
+    ManualClock, MemoryCache, MemoryKv, MemoryMetrics, MemoryQueues, MemoryRateLimiter, MetricRecord, MetricSink,
+    MetricValue, Names, Network, NoHttpClient, QueueBounds, QueueGrants, QueueId, QueueStore, QueueStoreError,
+    QueueUse, RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateLimiterUnavailable, RateRule, SchemaOrigin,
+    Secret, SecretDirectory, SecretError, SecretMap, SecretReference, SecretSource, SlidingWindow, SystemClock,
+    TokenBucket, TracingLog, secret_references,
 };
 pub use chain::PluginChain;
 pub use compile::Digest;

@@ -4,6 +4,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use wasmtime::ResourceLimiter;
 
+use crate::{HttpLimits, KvQuota};
+
 const LOG_RATE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// Bounds on one plugin's instances. Every one of them is enforced.
@@ -29,7 +31,8 @@ pub struct Limits {
     pub startup: Duration,
     /// Hostcalls in one call of the guest. Those of WASI itself, such as reading a clock, are bounded by the deadlines.
     pub hostcalls: u32,
-    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`.
+    /// Bytes the guest may hand to the host in one hostcall. More fails with the class `hostcall`. The values of one answer
+    /// of a key-value store have no more either; the guest is told.
     pub hostcall_bytes: usize,
     /// Bytes that one call of the guest may bring into a message: header names and values, method, target, authority.
     pub header_bytes: usize,
@@ -48,6 +51,19 @@ pub struct Limits {
     pub log_rate: NonZeroU32,
     /// Series of metrics that the plugin may make with its labels. What is over goes to one overflow series a metric.
     pub metric_series: usize,
+    /// Keys of rate limits that the plugin may have in use, each under its rule. A key is in use until its limit is whole
+    /// again. One of a sliding window counts once for each 100 that the window admits.
+    pub rate_limit_keys: usize,
+    /// Queues of its own that the plugin may make, under names of its choice.
+    pub own_queues: usize,
+    /// What its calls over HTTP may use.
+    pub http: HttpLimits,
+    /// What the plugin's own namespace of key-value pairs may hold.
+    pub kv: KvQuota,
+    /// Bytes of all entries that the plugin keeps in the cache.
+    pub cache_bytes: u64,
+    /// Bytes of one of them: of a value, or of a response with its headers.
+    pub cache_value: usize,
     /// Exchanges that hold an instance at one moment, each from the plugin's first phase to its last: a plugin with a
     /// complete phase is held until the response body has ended.
     pub concurrency: u32,
@@ -72,6 +88,12 @@ impl Default for Limits {
             log_bytes: 16 << 10,
             log_rate: LOG_RATE,
             metric_series: 200,
+            rate_limit_keys: 10_000,
+            own_queues: 16,
+            http: HttpLimits::default(),
+            kv: KvQuota::default(),
+            cache_bytes: 16 << 20,
+            cache_value: 1 << 20,
             concurrency: 256,
             queue: 256,
         }

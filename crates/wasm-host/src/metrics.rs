@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{CircuitState, FailureClass, Phase};
+use crate::{CacheStats, CircuitState, FailureClass, Phase};
 
 /// Who is told of what plugins do, to count it. Called on the request's path: it must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -108,6 +108,8 @@ pub struct PluginStats {
     pub log_dropped: u64,
     /// Its circuit; none for a plugin without a circuit breaker.
     pub circuit: Option<CircuitState>,
+    /// Its cache; none for a plugin that is not granted one.
+    pub cache: Option<CacheStats>,
 }
 
 #[derive(Debug, Default)]

@@ -1,4 +1,5 @@
 mod builder;
+mod configure;
 mod ticks;
 
 use std::{
@@ -8,9 +9,10 @@ use std::{
 };
 
 pub use self::builder::PluginBuilder;
+pub(crate) use self::configure::read_schema;
 use crate::{
     BodyMode, BodyReading, CircuitState, Digest, Error, Failure, FailureClass, FailurePolicy, Limits, Phase, Phases,
-    PluginEngine, PluginObserver, PluginStats, Result, WatchedFailures,
+    PluginEngine, PluginObserver, PluginStats, Result, SecretSource, WatchedFailures,
     abi::{Declared, GuestPre},
     breaker::Breaker,
     compile::CompiledCode,
@@ -124,6 +126,13 @@ impl Plugin {
         &self.0.context.limits
     }
 
+    /// Whether loading it with this configuration and these secrets, under the grants it has, would configure it as it is
+    /// now. False when a secret cannot be had. May read files; false for a plugin without code.
+    pub fn has_config(&self, config: &serde_json::Value, secrets: &dyn SecretSource) -> bool {
+        let PluginContext { config: current, grants, .. } = &*self.0.context;
+        self.digest().is_some() && current.is_current(config, &grants.secrets, secrets)
+    }
+
     /// How its circuit is now; none without a [circuit breaker](PluginBuilder::circuit_breaker).
     pub fn circuit(&self) -> Option<CircuitState> {
         self.0.breaker.as_ref().map(|breaker| breaker.state(Instant::now()))
@@ -139,6 +148,7 @@ impl Plugin {
             idle_memory,
             log_dropped: self.0.context.log_rate.dropped(),
             circuit: self.circuit(),
+            cache: self.0.context.cache.stats(),
             ..self.0.counters.read()
         }
     }
@@ -272,7 +282,7 @@ pub(crate) struct Seat {
 impl Seat {
     /// Returns an instance whose last call returned cleanly.
     pub(crate) fn give_back(self) {
-        let Self { instance, plugin, permit } = self;
+        let Self { mut instance, plugin, permit } = self;
         if instance.holds_nothing() {
             plugin.0.pool.put(instance);
         }

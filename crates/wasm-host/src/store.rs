@@ -3,6 +3,7 @@
 mod host;
 mod sources;
 mod stdio;
+mod wasi_http;
 
 use std::{
     sync::Arc,
@@ -140,7 +141,9 @@ impl Instance {
             Ok(Err(GuestError::Declared(words))) => {
                 Err(Failure::new(FailureClass::GuestError, state.plugin.config.redact(&words)))
             }
-            Ok(Err(GuestError::Invalid(message))) => Err(Failure::new(FailureClass::InvalidOutput, message)),
+            Ok(Err(GuestError::Invalid(message))) => {
+                Err(Failure::new(FailureClass::InvalidOutput, state.plugin.config.redact_secrets(&message)))
+            }
             Err(overrun) => Err(overrun.into()),
         };
         state.end_call(phase);
@@ -153,8 +156,9 @@ impl Instance {
     }
 
     /// Whether the guest holds nothing of the host that no limit of memory counts.
-    pub(crate) fn holds_nothing(&self) -> bool {
-        self.store.data().responses_held == 0
+    pub(crate) fn holds_nothing(&mut self) -> bool {
+        let state = self.store.data_mut();
+        state.responses_held == 0 && !state.holds_http()
     }
 
     /// Bytes of linear memory the instance has now.
@@ -203,7 +207,8 @@ fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
     }
     // What passed between guest and host was refused: too much of it, too many handles, not of its type.
     let bytes = state.plugin.limits.hostcall_bytes;
-    let cause = error.root_cause();
+    let cause = error.root_cause().to_string();
+    let cause = state.plugin.config.redact_secrets(&cause);
     let message = format!("a hostcall failed: {cause} (one may hand over `limits.hostcall_bytes`, {bytes} bytes)");
     Failure::new(FailureClass::Hostcall, message)
 }

@@ -5,7 +5,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::reply::Reply;
-use crate::{server::Shared, telemetry::metrics};
+use crate::{plugins, server::Shared, telemetry::metrics};
 
 /// The process answers.
 pub(super) fn live(_: &Shared, _: &Request<Incoming>) -> Reply {
@@ -25,7 +25,9 @@ pub(super) fn metrics(shared: &Shared, _: &Request<Incoming>) -> Reply {
     match metrics::handle() {
         Some(handle) => {
             ::metrics::gauge!("refgateway_connections").set(shared.connections() as f64);
-            shared.gateway().plugins.iter().for_each(|plugin| plugin.gather_metrics());
+            let gateway = shared.gateway();
+            plugins::gather_compilations(&gateway.engine);
+            gateway.plugins.iter().for_each(|plugin| plugin.gather_metrics());
             Reply::text("text/plain; version=0.0.4; charset=utf-8", handle.render())
         }
         None => Reply::error(StatusCode::NOT_IMPLEMENTED, "the process has its own metrics recorder"),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wasm_host::{CircuitState, Phase, PluginStats};
+use wasm_host::{CircuitState, Phase, PluginStats, secret_references};
 
 use super::{
     change::{Addition, Change, Refused},
@@ -89,6 +89,7 @@ fn describe(loaded: &LoadedPlugin) -> Value {
         "version": loaded.version,
         "file": loaded.settings.file,
         "priority": loaded.settings.priority,
+        "secrets": secrets(&loaded.settings.config),
     });
     if let (Some(plugin), Some(fields)) = (&loaded.plugin, description.as_object_mut()) {
         let phases: Vec<_> = plugin.phases().iter().map(Phase::as_str).collect();
@@ -107,6 +108,13 @@ fn describe(loaded: &LoadedPlugin) -> Value {
     description
 }
 
+/// Where the config has which secret, by name.
+fn secrets(config: &Value) -> Value {
+    let references = secret_references(config).into_iter();
+    let named = references.map(|reference| (reference.pointer, json!(format!("secret://{}", reference.name))));
+    Value::Object(named.collect())
+}
+
 fn limits(limits: &wasm_host::Limits) -> Value {
     json!({
         "memory": limits.memory,
@@ -122,8 +130,26 @@ fn limits(limits: &wasm_host::Limits) -> Value {
         "log_bytes": limits.log_bytes,
         "body_wait_ms": limits.body_wait.as_millis() as u64,
         "metric_series": limits.metric_series,
+        "rate_limit_keys": limits.rate_limit_keys,
+        "own_queues": limits.own_queues,
+        "http": http_limits(&limits.http),
+        "kv": { "keys": limits.kv.keys, "bytes": limits.kv.bytes, "value": limits.kv.value_bytes },
+        "cache_bytes": limits.cache_bytes,
+        "cache_value": limits.cache_value,
         "concurrency": limits.concurrency,
         "queue": limits.queue,
+    })
+}
+
+fn http_limits(limits: &wasm_host::HttpLimits) -> Value {
+    json!({
+        "calls": limits.calls,
+        "concurrency": limits.concurrency,
+        "request_bytes": limits.request_bytes,
+        "response_bytes": limits.response_bytes,
+        "connect_ms": limits.connect.as_millis() as u64,
+        "timeout_ms": limits.timeout.as_millis() as u64,
+        "redirects": limits.redirects,
     })
 }
 
@@ -139,5 +165,13 @@ fn stats(stats: &PluginStats) -> Value {
         "idle_memory": stats.idle_memory,
         "pool_hits": stats.pool_hits,
         "pool_misses": stats.pool_misses,
+        "cache": stats.cache.map(|cache| json!({
+            "hits": cache.hits,
+            "misses": cache.misses,
+            "stale": cache.stale,
+            "stores": cache.stores,
+            "evictions": cache.evictions,
+            "bytes": cache.bytes,
+        })),
     })
 }

@@ -1,7 +1,11 @@
 //! `refgateway check`.
 
 use super::{ConfigFile, Failure};
-use crate::{config::Config, gateway::Gateway, plugins::Loading};
+use crate::{
+    config::{Config, KvBackend},
+    gateway::Gateway,
+    plugins::Loading,
+};
 
 /// Check a config file and report every problem.
 #[derive(Debug, clap::Args)]
@@ -11,10 +15,13 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Reads the config and every file it names, and loads its plugins, without listening or connecting anywhere.
+    /// Reads the config and every file it names, and loads its plugins, without listening. It connects nowhere but where a
+    /// plugin calls when it is configured.
     #[allow(clippy::print_stdout, reason = "the command's result")]
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.file.config)?;
+        let mut config = Config::load(&self.file.config)?;
+        // A gateway may be running on the file, and a plugin that is configured may change what is there.
+        config.state.kv = KvBackend::Memory;
         let gateway = Gateway::build(config, 1, None, Loading::Strict)?;
         let count = |number: usize, word: &str| match number {
             1 => format!("1 {word}"),

@@ -16,17 +16,23 @@ pub(super) enum Plugin {
         /// Print the component's world as WIT, too.
         #[arg(long)]
         wit: bool,
+        /// Print the JSON Schema of its config, too, if it ships one.
+        #[arg(long)]
+        schema: bool,
     },
 }
 
 impl Plugin {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Self::Inspect { file, wit } = self;
+        let Self::Inspect { file, wit, schema } = self;
         let failed = |error: &dyn std::fmt::Display| Failure::Config(format!("{}: {error}", file.display()));
         let bytes = std::fs::read(&file).map_err(|error| failed(&error))?;
         let engine = PluginEngine::builder().max_instances(1).build().map_err(|error| failed(&error))?;
         let inspection = engine.inspect(&bytes).map_err(|error| failed(&error))?;
         print(&file, &inspection, wit);
+        if let (true, Some(text)) = (schema, &inspection.config_schema) {
+            print_text(text);
+        }
         match inspection.problems.as_slice() {
             [] => Ok(()),
             problems => Err(Failure::Config(problems.join("\n"))),
@@ -42,6 +48,9 @@ fn print(file: &std::path::Path, inspection: &wasm_host::Inspection, wit: bool) 
     let made = if inspection.componentized { ", made a component when it is loaded" } else { "" };
     println!("kind      {}{made}", inspection.kind);
     println!("abi       {}", inspection.abi.unwrap_or("none"));
+    if let Some(text) = &inspection.config_schema {
+        println!("schema    {} bytes", text.len());
+    }
     for export in &inspection.exports {
         println!("exports   {export}");
     }
@@ -51,4 +60,9 @@ fn print(file: &std::path::Path, inspection: &wasm_host::Inspection, wit: bool) 
     if let (true, Some(text)) = (wit, &inspection.wit) {
         println!("\n{text}");
     }
+}
+
+#[allow(clippy::print_stdout, reason = "the command's result")]
+fn print_text(text: &str) {
+    println!("\n{}", text.trim_end());
 }

@@ -3,8 +3,9 @@
 use std::{collections::HashSet, str::FromStr};
 
 use http::{HeaderName, Method};
+use wasm_host::Secret;
 
-use super::{Config, ConfigError, Match, Problem, did_you_mean, tree::Path};
+use super::{Config, ConfigError, Match, Plugin, Problem, did_you_mean, tree::Path};
 use crate::{router::Router, upstream::Target};
 
 impl Config {
@@ -25,6 +26,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     plugins(config, &root.key("plugins"), &mut findings);
     limits(config, &root, &mut findings);
     state(config, &root.key("state"), &mut findings);
+    secrets(config, &root, &mut findings);
     admin(config, &root.key("admin"), &mut findings);
     findings.0
 }
@@ -139,11 +141,41 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
             let message = "`decode` is for the bodies named beside it: give `request` or `response`";
             findings.add(path.key("bodies").key("decode"), message);
         }
+        if plugin.config_schema.as_ref().is_some_and(|schema| !schema.is_string() && !schema.is_object()) {
+            findings.add(path.key("config_schema"), "a schema is a map, or the path of a file with one");
+        }
+        let granted = path.key("grants").key("secrets");
+        // What is in the directory is known when the plugins are loaded.
+        let is_open = |name: &String| *name == "*" || config.secrets_dir.is_some();
+        for (index, name) in plugin.grants.secrets.iter().enumerate().filter(|(_, name)| !is_open(name)) {
+            known("secret", name, config.secrets.keys().map(String::as_str), granted.index(index), findings);
+        }
+        http(config, plugin, &path, findings);
+        for name in plugin.grants.kv.shared.keys() {
+            let shared = config.state.kv_shared.keys().map(String::as_str);
+            let path = path.key("grants").key("kv").key("shared").key(name);
+            known("namespace of `state.kv_shared`", name, shared, path, findings);
+        }
         let path = path.key("grants").key("upstreams");
         for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
             let services = config.services.iter().map(|s| s.name.as_str());
             known("service", name, services, path.index(index), findings);
         }
+    }
+}
+
+fn http(config: &Config, plugin: &Plugin, path: &Path, findings: &mut Findings) {
+    for key in plugin.limits.http.zero_times() {
+        findings.add(path.key("limits").key("http").key(key), "must be more than 0");
+    }
+    let path = path.key("grants").key("http");
+    for (key, index, message) in plugin.grants.http.problems() {
+        let list = path.key(key);
+        findings.add(index.map_or_else(|| list.clone(), |index| list.index(index)), message);
+    }
+    for (index, name) in plugin.grants.http.services.iter().enumerate().filter(|(_, name)| *name != "*") {
+        let services = config.services.iter().map(|s| s.name.as_str());
+        known("service", name, services, path.key("services").index(index), findings);
     }
 }
 
@@ -159,6 +191,21 @@ fn limits(config: &Config, path: &Path, findings: &mut Findings) {
 fn state(config: &Config, path: &Path, findings: &mut Findings) {
     for (key, message) in config.state.missing() {
         findings.add(path.key(key), message);
+    }
+}
+
+fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
+    for (name, place) in &config.secrets {
+        let path = path.key("secrets").key(name);
+        if !Secret::is_name(name) {
+            findings.add(path.clone(), "a name has letters, digits, `-`, `_` and `.`, and does not begin with a `.`");
+        }
+        if let Some(problem) = place.problem() {
+            findings.add(path, problem);
+        }
+    }
+    if config.secrets_interval.0.is_zero() {
+        findings.add(path.key("secrets_interval"), "must be more than 0");
     }
 }
 

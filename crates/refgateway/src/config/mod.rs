@@ -2,13 +2,18 @@
 
 mod action;
 mod bodies;
+mod cache;
 mod check;
 mod circuit;
 mod failure;
+mod http;
+mod kv;
 mod load;
 mod model;
 mod plugin;
 mod problem;
+mod secrets;
+mod sharing;
 mod state;
 mod timing;
 mod tree;
@@ -17,14 +22,19 @@ mod units;
 pub use self::{
     action::{ClosedAnswer, FailureAction},
     bodies::{Bodies, BodyMode},
+    cache::Cache,
     circuit::CircuitBreaker,
     failure::{FailureActions, OnFailure},
+    http::{HttpGrant, HttpLimits, HttpScheme},
+    kv::{KvAccess, KvGrants, KvQuota},
     model::{
         Admin, Balance, Config, Health, Listener, Match, Protocol, Repeatable, Route, Service, Tls, Upstream,
         UpstreamTls,
     },
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     problem::{ConfigError, Problem},
+    secrets::SecretPlace,
+    sharing::{QueueBounds, QueueGrants, QueueUse, RateLimitGrant},
     state::{KvBackend, RateLimitBackend, RedisSettings, State},
     timing::{Limits, Timeouts},
     units::{Size, Time},

@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Limits, Plugin, State, Time, Timeouts};
+use super::{Cache, Limits, Plugin, SecretPlace, State, Time, Timeouts};
 
 /// A whole gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -52,6 +52,18 @@ pub struct Config {
     /// For tests: clocks that stand still and random numbers that repeat.
     #[serde(default)]
     pub repeatable: Option<Repeatable>,
+    /// The secrets that plugins may be granted, by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretPlace>,
+    /// A directory with a file for each secret that is not in `secrets`.
+    #[serde(default)]
+    pub secrets_dir: Option<PathBuf>,
+    /// How often files of secrets are looked at.
+    #[serde(default = "secrets_interval")]
+    pub secrets_interval: Time,
+    /// What plugins keep that can be had again.
+    #[serde(default)]
+    pub cache: Cache,
     /// Where compiled plugins are kept between runs; whoever can write there can run code in the gateway.
     #[serde(default)]
     pub compile_cache: Option<PathBuf>,
@@ -257,8 +269,12 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             workers: None,
             plugin_instances: None,
+            cache: Cache::default(),
             state: State::default(),
             repeatable: None,
+            secrets: BTreeMap::new(),
+            secrets_dir: None,
+            secrets_interval: secrets_interval(),
             compile_cache: None,
             trust_forwarded: false,
             access_log: true,
@@ -306,6 +322,10 @@ impl std::fmt::Debug for Admin {
 
 fn enabled() -> bool {
     true
+}
+
+fn secrets_interval() -> Time {
+    Time::seconds(5)
 }
 
 fn one() -> u8 {

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bodies, CircuitBreaker, OnFailure, Size, Time};
+use super::{
+    Bodies, CircuitBreaker, HttpGrant, HttpLimits, KvGrants, KvQuota, OnFailure, QueueGrants, RateLimitGrant, Size,
+    Time,
+};
 
 /// Code, config, grants and limits under one name.
 #[derive(Clone, PartialEq, Deserialize, JsonSchema)]
@@ -19,6 +22,9 @@ pub struct Plugin {
     /// Handed to the plugin as JSON; any shape.
     #[serde(default)]
     pub config: Value,
+    /// A JSON Schema for `config`, or the path of a file with one; it holds besides the one that the plugin ships.
+    #[serde(default)]
+    pub config_schema: Option<Value>,
     /// Plugins of one chain run in this order, lower first; ties in the order they are named.
     #[serde(default)]
     pub priority: i32,
@@ -61,6 +67,7 @@ impl Plugin {
             name,
             file,
             config: Value::Null,
+            config_schema: None,
             priority: 0,
             tick: None,
             requires: Vec::new(),
@@ -129,6 +136,18 @@ pub struct PluginLimits {
     pub body_wait: Option<Time>,
     /// Series of metrics that it makes with labels.
     pub metric_series: Option<usize>,
+    /// Keys of rate limits that it has in use.
+    pub rate_limit_keys: Option<usize>,
+    /// Queues of its own that it makes.
+    pub own_queues: Option<usize>,
+    /// Calls over HTTP.
+    pub http: HttpLimits,
+    /// Its own namespace of key-value pairs.
+    pub kv: KvQuota,
+    /// What it keeps in the cache, all its entries together.
+    pub cache_bytes: Option<Size>,
+    /// One entry of the cache: a value, or a response with its headers.
+    pub cache_value: Option<Size>,
     /// Exchanges that run it at once.
     pub concurrency: Option<NonZeroU32>,
     /// Exchanges that wait for it at once.
@@ -147,6 +166,18 @@ pub struct Grants {
     pub upstream_retries: u32,
     /// Whether it may record metrics.
     pub metrics: bool,
+    /// Whether it may use rate limits, and whose.
+    pub rate_limit: RateLimitGrant,
+    /// The queues that it may use.
+    pub queues: QueueGrants,
+    /// The secrets its config may have by `secret://name`; `*` stands for every secret.
+    pub secrets: Vec<String>,
+    /// What it may call over HTTP.
+    pub http: HttpGrant,
+    /// The namespaces of key-value pairs that it may use.
+    pub kv: KvGrants,
+    /// Whether it may use the cache.
+    pub cache: bool,
 }
 
 /// Whether instances are used again.

@@ -1,9 +1,11 @@
 //! What a config file says about where plugins keep what they share.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use super::{KvQuota, QueueBounds};
 
 /// Where plugins keep what they share; in the memory of this process where nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -11,8 +13,12 @@ use serde::Deserialize;
 pub struct State {
     /// Where key-value pairs are.
     pub kv: KvBackend,
+    /// Namespaces of key-value pairs that plugins share, and what each may hold. `grants.kv.shared` names who uses them.
+    pub kv_shared: BTreeMap<String, KvQuota>,
     /// Where rate limits are counted.
     pub rate_limits: RateLimitBackend,
+    /// What a queue holds at most.
+    pub queues: QueueBounds,
     /// The file of `redb`; made when it is not there.
     pub redb: Option<PathBuf>,
     /// The server of `redis`.

@@ -1,8 +1,13 @@
 //! The plugins of a gateway: loaded, kept over reloads, and put into chains.
 
+mod http;
+mod http_settings;
 mod measured;
 mod observer;
+mod rate_limits;
+mod secrets;
 mod settings;
+mod state;
 mod ticks;
 
 use std::{
@@ -13,14 +18,16 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use wasm_host::{Digest, ManualClock, Plugin, PluginEngine};
+use serde_json::Value;
+use wasm_host::{Digest, ManualClock, MemoryCache, Plugin, PluginEngine, SecretSource};
 
 use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
     measured::{BUCKETS, PREFIX},
-    observer::describe_metrics,
+    observer::gather_compilations,
+    secrets::{refresh as refresh_secrets, source as secret_source, watch as watch_secrets},
 };
-use crate::{config, error::Error, telemetry::metrics};
+use crate::{config, error::Error, telemetry::metrics, upstream::CurrentServices};
 
 /// A plugin in one version, with what it was loaded from.
 #[derive(Debug)]
@@ -32,10 +39,19 @@ pub struct LoadedPlugin {
     /// Counts the versions that were loaded under this name, from 1.
     pub version: u64,
     /// Why the plugin in service is not the one that was asked for.
-    degraded: Mutex<Option<String>>,
+    degraded: Mutex<Option<Degraded>>,
+    /// The operator's schema, as it was when the plugin was loaded.
+    schema: Option<Value>,
     readings: Option<Readings>,
     /// Ends with this version.
     _ticks: Option<Ticks>,
+}
+
+#[derive(Debug)]
+struct Degraded {
+    reason: String,
+    /// It is over when the secrets are again what they were.
+    by_secrets: bool,
 }
 
 /// What a plugin does, as an operator sees it.
@@ -71,16 +87,27 @@ pub(crate) enum Loading<'a> {
     Only(&'a str),
 }
 
-/// Makes the engine that all plugins of a gateway share.
-pub fn engine(config: &config::Config) -> Result<PluginEngine, Error> {
+/// Says what each metric is.
+pub(crate) fn describe_metrics() {
+    observer::describe_metrics();
+    http::describe_metrics();
+}
+
+/// Makes the engine that all plugins of a gateway share. They may call the services that are current when they call.
+pub(crate) fn engine(config: &config::Config, services: CurrentServices) -> Result<PluginEngine, Error> {
     // Counters that are made before there is a recorder count nothing.
     let _ = metrics::handle();
     let mut builder = PluginEngine::builder().observer(observer::Prometheus).metric_sink(Measured);
+    builder = builder.http_client(http::Calls::new(services));
+    builder = state::stores(builder, &config.state)?;
     if let Some(directory) = &config.compile_cache {
         builder = builder.cache_dir(directory);
     }
     if let Some(instances) = config.plugin_instances {
         builder = builder.max_instances(instances.get());
+    }
+    if let Some(bytes) = config.cache.bytes {
+        builder = builder.cache(MemoryCache::new(bytes.0));
     }
     if let Some(config::Repeatable { time, seed }) = config.repeatable {
         tracing::warn!(
@@ -99,9 +126,10 @@ pub(crate) fn load_all(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
+    secrets: &Arc<dyn SecretSource>,
     loading: Loading<'_>,
 ) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
-    block_on(async || load_each(engine, configured, previous, loading).await)?
+    block_on(async || load_each(engine, configured, previous, secrets, loading).await)?
 }
 
 /// Runs to its end what waits, on a thread and a runtime of its own: the caller may be within another runtime.
@@ -118,18 +146,19 @@ async fn load_each(
     engine: &PluginEngine,
     configured: &[config::Plugin],
     previous: &[Arc<LoadedPlugin>],
+    secrets: &Arc<dyn SecretSource>,
     loading: Loading<'_>,
 ) -> Result<Vec<Arc<LoadedPlugin>>, Error> {
     let mut loaded = Vec::with_capacity(configured.len());
     let mut refused = Vec::new();
     for settings in configured {
         let before = previous.iter().find(|plugin| plugin.settings.name == settings.name);
-        if let Some(kept) = before.filter(|before| before.is_kept(settings, loading)) {
+        if let Some(kept) = before.filter(|before| before.is_kept(settings, secrets, loading)) {
             loaded.push(Arc::clone(kept));
             continue;
         }
         let version = before.map_or(1, |before| before.version + 1);
-        match LoadedPlugin::load(engine, settings, version).await {
+        match LoadedPlugin::load(engine, settings, secrets, version, None).await {
             Ok(plugin) => loaded.push(Arc::new(plugin)),
             Err(error) => {
                 let (plugin, file) = (settings.name.clone(), settings.file.clone());
@@ -177,7 +206,10 @@ impl fmt::Display for PluginError {
             | E::BodyMode { .. }
             | E::NoBodyPhase { .. }
             | E::NoTickPhase { .. }
-            | E::Tick { .. } => write!(f, "{error}"),
+            | E::Tick { .. }
+            | E::Secrets { .. }
+            | E::ConfigMisfit { .. }
+            | E::SchemaUnusable { .. } => write!(f, "{error}"),
             E::File { .. } => write!(f, "plugin `{plugin}`: {error}"),
             _ => write!(f, "plugin `{plugin}`: {}: {error}", file.display()),
         }
@@ -196,7 +228,7 @@ impl LoadedPlugin {
 
     /// Why it is degraded.
     pub fn reason(&self) -> Option<String> {
-        self.degraded.lock().clone()
+        self.degraded.lock().as_ref().map(|degraded| degraded.reason.clone())
     }
 
     /// Sets the metrics that are read and not counted.
@@ -206,39 +238,63 @@ impl LoadedPlugin {
         }
     }
 
-    async fn load(engine: &PluginEngine, settings: &config::Plugin, version: u64) -> Result<Self, wasm_host::Error> {
-        let plugin = match settings.enabled {
-            true => Some(settings::builder(settings).version(version.to_string()).load(engine).await?),
-            false => None,
+    /// Loads a plugin; from the code of one that is there, if it is given and has any.
+    async fn load(
+        engine: &PluginEngine,
+        settings: &config::Plugin,
+        secrets: &Arc<dyn SecretSource>,
+        version: u64,
+        code: Option<&Plugin>,
+    ) -> Result<Self, wasm_host::Error> {
+        let mut schema = None;
+        let plugin = if settings.enabled {
+            let mut builder =
+                settings::builder(settings).version(version.to_string()).secret_source(Arc::clone(secrets));
+            schema = settings::schema(settings)?;
+            if let Some(schema) = &schema {
+                builder = builder.config_schema(schema.clone());
+            }
+            if let Some(code) = code.filter(|plugin| plugin.digest().is_some()) {
+                builder = builder.code_of(code);
+            }
+            Some(builder.load(engine).await?)
+        } else {
+            None
         };
         let readings = plugin.as_ref().map(Readings::of);
         let ticks = plugin.as_ref().and_then(Ticks::of);
-        Ok(Self { settings: settings.clone(), plugin, version, degraded: Mutex::default(), readings, _ticks: ticks })
+        let (settings, degraded) = (settings.clone(), Mutex::default());
+        Ok(Self { settings, plugin, version, degraded, schema, readings, _ticks: ticks })
     }
 
     fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &PluginError) -> Self {
         let reason = error.to_string();
         let plugin = settings::builder(settings).version(version.to_string()).absent(engine, reason.clone());
-        let (readings, degraded) = (Some(Readings::of(&plugin)), Mutex::new(Some(reason)));
-        Self { settings: settings.clone(), plugin: Some(plugin), version, degraded, readings, _ticks: None }
+        let readings = Some(Readings::of(&plugin));
+        let degraded = Mutex::new(Some(Degraded { reason, by_secrets: false }));
+        let (settings, plugin) = (settings.clone(), Some(plugin));
+        Self { settings, plugin, version, degraded, schema: None, readings, _ticks: None }
     }
 
     /// Whether this plugin goes on under these settings.
-    fn is_kept(&self, settings: &config::Plugin, loading: Loading<'_>) -> bool {
+    fn is_kept(&self, settings: &config::Plugin, secrets: &Arc<dyn SecretSource>, loading: Loading<'_>) -> bool {
         match loading {
             Loading::Only(edited) if edited != settings.name => self.settings == *settings,
-            _ => self.is_current(settings),
+            _ => self.is_current(settings, secrets),
         }
     }
 
     /// Whether loading these settings now would give the same plugin.
-    fn is_current(&self, settings: &config::Plugin) -> bool {
+    fn is_current(&self, settings: &config::Plugin, secrets: &Arc<dyn SecretSource>) -> bool {
         if self.settings != *settings {
             return false;
         }
         let Some(plugin) = &self.plugin else { return true };
         let file = std::fs::read(&settings.file).ok().map(|bytes| Digest::of(&bytes));
-        let current = file.is_some() && plugin.digest() == file;
+        let current = file.is_some()
+            && plugin.digest() == file
+            && plugin.has_config(&settings.config, &**secrets)
+            && settings::schema(settings).is_ok_and(|schema| schema == self.schema);
         if current {
             *self.degraded.lock() = None;
         }
@@ -246,6 +302,19 @@ impl LoadedPlugin {
     }
 
     fn degrade(&self, reason: String) {
-        *self.degraded.lock() = Some(reason);
+        *self.degraded.lock() = Some(Degraded { reason, by_secrets: false });
+    }
+
+    /// A secret changed, and what serves is still configured with what it was.
+    fn lack_secrets(&self, reason: String) {
+        *self.degraded.lock() = Some(Degraded { reason, by_secrets: true });
+    }
+
+    fn secrets_are_back(&self) {
+        self.degraded.lock().take_if(|degraded| degraded.by_secrets);
+    }
+
+    fn error(&self, error: wasm_host::Error) -> PluginError {
+        PluginError { plugin: self.settings.name.clone(), file: self.settings.file.clone(), error }
     }
 }

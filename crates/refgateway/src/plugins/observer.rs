@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use parking_lot::Mutex;
-use wasm_host::{CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginObserver, PluginStats};
+use wasm_host::{
+    CacheStats, CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginEngine, PluginObserver, PluginStats,
+};
 
 const GAUGES: [&str; 4] = [
     "wasm_plugin_memory_bytes",
@@ -14,13 +16,21 @@ const GAUGES: [&str; 4] = [
 ];
 
 /// Counters that the plugin itself keeps.
-const COUNTERS: [(&str, fn(&PluginStats) -> u64); 3] = [
+const COUNTERS: [(&str, fn(&PluginStats) -> u64); 8] = [
     ("wasm_plugin_pool_hits_total", |stats| stats.pool_hits),
     ("wasm_plugin_pool_misses_total", |stats| stats.pool_misses),
     ("wasm_plugin_log_dropped_total", |stats| stats.log_dropped),
+    ("wasm_plugin_cache_hits_total", |stats| cache_of(stats).hits),
+    ("wasm_plugin_cache_misses_total", |stats| cache_of(stats).misses),
+    ("wasm_plugin_cache_stale_total", |stats| cache_of(stats).stale),
+    ("wasm_plugin_cache_stores_total", |stats| cache_of(stats).stores),
+    ("wasm_plugin_cache_evictions_total", |stats| cache_of(stats).evictions),
 ];
 
 const CIRCUIT: &str = "wasm_plugin_circuit_state";
+const CACHE_BYTES: &str = "wasm_plugin_cache_bytes";
+
+const COMPILATIONS: &str = "wasm_compilations_total";
 
 /// Says what each metric is.
 pub(crate) fn describe_metrics() {
@@ -38,6 +48,18 @@ pub(crate) fn describe_metrics() {
     describe_counter!("wasm_plugin_log_dropped_total", "Log messages of a plugin over its `limits.log_rate`.");
     describe_counter!("wasm_plugin_pool_hits_total", "Exchanges that got an idle instance of a plugin.");
     describe_counter!("wasm_plugin_pool_misses_total", "Exchanges that got a new instance of a plugin.");
+    describe_counter!(COMPILATIONS, "How often code of plugins was compiled.");
+    describe_gauge!(CACHE_BYTES, "What a plugin keeps in the cache.");
+    describe_counter!("wasm_plugin_cache_hits_total", "Look-ups of a plugin that found a fresh entry of the cache.");
+    describe_counter!("wasm_plugin_cache_misses_total", "Look-ups of a plugin that found no entry of the cache.");
+    describe_counter!("wasm_plugin_cache_stale_total", "Look-ups of a plugin that found a stale entry of the cache.");
+    describe_counter!("wasm_plugin_cache_stores_total", "Entries that a plugin stored in the cache.");
+    describe_counter!("wasm_plugin_cache_evictions_total", "Entries of a plugin that the cache dropped to make room.");
+}
+
+/// Sets the count of compilations, which the engine has.
+pub(crate) fn gather_compilations(engine: &PluginEngine) {
+    counter!(COMPILATIONS).absolute(engine.compilations());
 }
 
 /// What is read off a version of a plugin when the metrics are asked for, and when it goes.
@@ -60,6 +82,9 @@ impl Readings {
         }
         if let Some(circuit) = stats.circuit {
             self.set(CIRCUIT, circuit_value(circuit));
+        }
+        if let Some(cache) = &stats.cache {
+            self.set(CACHE_BYTES, cache.bytes);
         }
         self.count();
     }
@@ -87,8 +112,15 @@ impl Drop for Readings {
         if self.plugin.circuit().is_some() {
             self.set(CIRCUIT, circuit_value(CircuitState::Closed));
         }
+        if self.plugin.stats().cache.is_some() {
+            self.set(CACHE_BYTES, 0);
+        }
         self.count();
     }
+}
+
+fn cache_of(stats: &PluginStats) -> CacheStats {
+    stats.cache.unwrap_or_default()
 }
 
 fn circuit_value(circuit: CircuitState) -> u64 {

@@ -1,11 +1,13 @@
 //! From a config to a plugin.
 
 use http::HeaderValue;
+use serde_json::Value;
 use wasm_host::{
     BodyReading, CircuitBreaker, ClosedAnswer, FailureAction, FailurePolicy, Grants, Limits, Names, PhasePolicy,
-    Plugin, PluginBuilder, PoolPolicy, Reuse,
+    Plugin, PluginBuilder, PoolPolicy, Reuse, SchemaOrigin,
 };
 
+use super::{http_settings, rate_limits, state};
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
@@ -39,6 +41,20 @@ pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
     }
 }
 
+/// The operator's schema for the plugin's config, read from its file if it is in one.
+pub(super) fn schema(settings: &config::Plugin) -> Result<Option<Value>, wasm_host::Error> {
+    let file = match &settings.config_schema {
+        Some(Value::String(file)) => file,
+        given => return Ok(given.clone()),
+    };
+    let unusable = |reason| {
+        let (plugin, origin) = (settings.name.clone(), SchemaOrigin::Operator);
+        wasm_host::Error::SchemaUnusable { plugin, origin, reason }
+    };
+    let text = std::fs::read(file).map_err(|error| unusable(format!("{file} cannot be read: {error}")))?;
+    serde_json::from_slice(&text).map(Some).map_err(|error| unusable(format!("{file} is not JSON: {error}")))
+}
+
 fn reading(given: config::BodyMode, decode: bool) -> BodyReading {
     BodyReading { mode: given.0, decode }
 }
@@ -61,23 +77,38 @@ fn limits(given: &config::PluginLimits) -> Limits {
         log_bytes: bytes(given.log_bytes, default.log_bytes),
         body_wait: time(given.body_wait, default.body_wait),
         log_rate: given.log_rate.unwrap_or(default.log_rate),
+        http: http_settings::limits(&given.http),
         metric_series: given.metric_series.unwrap_or(default.metric_series),
+        rate_limit_keys: given.rate_limit_keys.unwrap_or(default.rate_limit_keys),
+        own_queues: given.own_queues.unwrap_or(default.own_queues),
+        kv: state::quota(&given.kv),
+        cache_bytes: given.cache_bytes.map_or(default.cache_bytes, |size| size.0),
+        cache_value: bytes(given.cache_value, default.cache_value),
         concurrency: given.concurrency.map_or(default.concurrency, u32::from),
         queue: given.queue.unwrap_or(default.queue),
     }
 }
 
 fn grants(given: &config::Grants) -> Grants {
-    let upstreams = match given.upstreams.as_slice() {
-        [] => Names::None,
-        names if names.iter().any(|name| name == "*") => Names::All,
-        names => Names::Only(names.to_vec()),
-    };
     Grants {
-        upstreams,
+        upstreams: names(&given.upstreams),
         upstream_timeout: given.upstream_timeout.map(|time| time.0),
         upstream_retries: given.upstream_retries,
         metrics: given.metrics,
+        rate_limit: rate_limits::rate_limit_grant(&given.rate_limit),
+        queues: rate_limits::queue_grants(&given.queues),
+        secrets: names(&given.secrets),
+        http: http_settings::grant(&given.http),
+        kv: state::kv_grants(&given.kv),
+        cache: given.cache,
+    }
+}
+
+fn names(given: &[String]) -> Names {
+    match given {
+        [] => Names::None,
+        names if names.iter().any(|name| name == "*") => Names::All,
+        names => Names::Only(names.to_vec()),
     }
 }
 

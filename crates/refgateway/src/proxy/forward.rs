@@ -70,36 +70,16 @@ pub(super) async fn send(
     is_upgrade: bool,
 ) -> Result<Response<Body>, UpstreamError> {
     let service = exchange.service();
-    let mut tried = exchange.served_badly();
-    let mut last_error = UpstreamError::ConnectTimeout;
-    while let Some((index, upstream)) = service.pick(&tried) {
-        let failed = || {
-            if upstream.health.failed() {
-                let server = upstream.settings.target.authority.as_str();
-                tracing::warn!(service = service.name, upstream = server, "upstream left out after failures");
-            }
-        };
-        match upstream.ready(exchange.worker(), is_upgrade).await {
-            Ok(ready) => {
-                exchange.sent_to(upstream.clone());
-                let result = ready.send(own_host(exchange, upstream, request)).await;
-                match &result {
-                    Ok(_) => upstream.health.succeeded(),
-                    Err(_) if exchange.body_failed() => {}
-                    Err(_) => failed(),
-                }
-                return result;
-            }
-            Err(error) => {
-                failed();
-                let server = upstream.settings.target.authority.as_str();
-                tracing::debug!(%error, upstream = server, "no connection, trying the next upstream");
-                last_error = error;
-                tried.push(index);
-            }
-        }
+    let ready = service.ready(exchange.worker(), is_upgrade, exchange.served_badly()).await?;
+    let upstream = Arc::clone(ready.upstream());
+    exchange.sent_to(Arc::clone(&upstream));
+    let result = ready.send(own_host(exchange, &upstream, request)).await;
+    match &result {
+        Ok(_) => upstream.health.succeeded(),
+        Err(_) if exchange.body_failed() => {}
+        Err(_) => service.failed(&upstream),
     }
-    Err(last_error)
+    result
 }
 
 /// Makes the request the gateway's own; what a plugin added for one connection only goes as well.

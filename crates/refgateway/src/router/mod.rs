@@ -18,7 +18,7 @@ use http::{HeaderMap, Method};
 use self::table::Table;
 
 /// Finds routes by their number, the one they were added with.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Router {
     exact_hosts: HashMap<String, Table>,
     suffix_hosts: HashMap<String, Table>,

@@ -8,7 +8,7 @@ use regex::Regex;
 use super::{Question, rule::Rule};
 
 /// Every way a path can be matched, each with its rules in the order they were written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) exact: HashMap<String, Vec<Rule>>,
     pub(super) prefixes: HashMap<String, Vec<Rule>>,

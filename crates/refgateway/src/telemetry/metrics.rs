@@ -36,6 +36,7 @@ fn install() -> Option<PrometheusHandle> {
     describe_gauge!("refgateway_requests_in_flight", "Requests under way");
     describe_gauge!("refgateway_connections", "Client connections open");
     describe_counter!("refgateway_reloads_total", "Config reloads, by result");
+    describe_counter!("refgateway_secret_changes_total", "Plugins that a changed secret configured again, by result");
     plugins::describe_metrics();
     Some(handle)
 }
@@ -103,4 +104,10 @@ pub(crate) fn unrouted(status: StatusCode) {
 pub(crate) fn reloaded(succeeded: bool) {
     handle();
     counter!("refgateway_reloads_total", "result" => if succeeded { "ok" } else { "error" }).increment(1);
+}
+
+/// Counts a plugin that a changed secret configures again.
+pub(crate) fn secrets_changed(succeeded: bool) {
+    handle();
+    counter!("refgateway_secret_changes_total", "result" => if succeeded { "ok" } else { "error" }).increment(1);
 }

@@ -2,6 +2,7 @@
 
 mod balance;
 mod connect;
+mod current;
 mod error;
 mod health;
 mod lease;
@@ -10,6 +11,7 @@ mod send;
 mod target;
 mod tls;
 
+pub(crate) use self::current::CurrentServices;
 pub use self::{
     error::UpstreamError,
     health::Health,
@@ -25,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use self::{balance::Balancer, pool::Pool};
+use self::{balance::Balancer, pool::Pool, send::Ready};
 use crate::config::Protocol;
 
 /// One backend with its servers.
@@ -90,6 +92,38 @@ impl Service {
     pub fn pick(&self, tried: &[usize]) -> Option<(usize, &Arc<Upstream>)> {
         let index = self.balancer.pick(&self.upstreams, tried)?;
         Some((index, self.upstreams.get(index)?))
+    }
+
+    /// A connection to one of its servers. While none stands nothing has been sent, so each is tried in turn, but for those
+    /// `tried` already.
+    pub(crate) async fn ready(
+        &self,
+        worker: usize,
+        is_upgrade: bool,
+        mut tried: Vec<usize>,
+    ) -> Result<Ready, UpstreamError> {
+        let mut last_error = UpstreamError::ConnectTimeout;
+        while let Some((index, upstream)) = self.pick(&tried) {
+            match upstream.ready(worker, is_upgrade).await {
+                Ok(ready) => return Ok(ready),
+                Err(error) => {
+                    self.failed(upstream);
+                    let server = upstream.settings.target.authority.as_str();
+                    tracing::debug!(%error, upstream = server, "no connection, trying the next upstream");
+                    last_error = error;
+                    tried.push(index);
+                }
+            }
+        }
+        Err(last_error)
+    }
+
+    /// One of its servers could not be reached, or gave no response.
+    pub(crate) fn failed(&self, upstream: &Upstream) {
+        if upstream.health.failed() {
+            let server = upstream.settings.target.authority.as_str();
+            tracing::warn!(service = self.name, upstream = server, "upstream left out after failures");
+        }
     }
 }
 

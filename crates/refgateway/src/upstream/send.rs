@@ -70,6 +70,11 @@ impl Upstream {
 }
 
 impl Ready {
+    /// The server that it leads to.
+    pub(crate) fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
     /// Sends the request; a kept connection that turns out to be closed is replaced by another one.
     pub(crate) async fn send(mut self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let _ = std::mem::take(request.extensions_mut());

@@ -260,6 +260,20 @@ fn problems_of_plugins_are_named() {
         ("pool: { mode: forever }", "plugins[0].pool.mode: expected one of `fresh`, `reuse`".to_owned()),
         ("grants: { net: [x] }", "plugins[0].grants: unknown key `net`, known here: `upstreams`".to_owned()),
         ("grants: { upstreams: [nobody] }", "plugins[0].grants.upstreams[0]: no service is called `nobody`".to_owned()),
+        (
+            "grants: { rate_limit: yes please }",
+            "plugins[0].grants.rate_limit: expected `true`, `false` or a map with `shared` and a name, found"
+                .to_owned(),
+        ),
+        (
+            "grants: { rate_limit: { share: a } }",
+            "plugins[0].grants.rate_limit: unknown key `share`, did you mean `shared`?".to_owned(),
+        ),
+        ("grants: { rate_limit: { shared: '' } }", "plugins[0].grants.rate_limit: a name is needed".to_owned()),
+        (
+            "grants: { queues: { shared: { jobs: sned } } }",
+            "plugins[0].grants.queues.shared.jobs: expected one of `send`, `receive`, `both`".to_owned(),
+        ),
         ("wasm: x", "plugins[0]: unknown key `wasm`".to_owned()),
     ] {
         let problems = yaml(&plugin(more));
@@ -272,4 +286,38 @@ fn problems_of_plugins_are_named() {
     assert_eq!(yaml(&format!("{OK}plugins: [{{ name: p }}]")), ["2:11 plugins[0]: `file` is missing"]);
     let twice = format!("{OK}plugins: [{{ name: p, file: a }}, {{ name: p, file: b }}]");
     assert_eq!(yaml(&twice), ["2:35 plugins[1].name: `p` is used twice"]);
+}
+
+#[test]
+fn what_a_plugin_may_call_is_checked() {
+    let with = |plugin: &str| {
+        yaml(&format!(
+            "{OK}services: [{{ name: orders, upstreams: [{{ url: 'http://o' }}] }}]\n\
+             plugins:\n  - name: p\n    file: p.wasm\n    {plugin}\n"
+        ))
+    };
+    assert_eq!(
+        with(
+            "grants: { http: { hosts: ['a:80', '*.b.test', '*c'], methods: [get, CONNECT], addresses: [local, 10.0.0.0/8], \
+             services: [order] } }"
+        ),
+        [
+            "6:31 plugins[0].grants.http.hosts[0]: a host is a name without a port, an IP address, `*.` and a name, or `*`",
+            "6:51 plugins[0].grants.http.hosts[2]: a host is a name without a port, an IP address, `*.` and a name, or `*`",
+            "6:67 plugins[0].grants.http.methods[0]: a method is a word in capitals, such as `GET`, and not CONNECT",
+            "6:72 plugins[0].grants.http.methods[1]: a method is a word in capitals, such as `GET`, and not CONNECT",
+            "6:94 plugins[0].grants.http.addresses[0]: one of `loopback`, `private`, `link_local`, `metadata`, or a network \
+             such as `10.1.0.0/16`",
+            "6:124 plugins[0].grants.http.services[0]: no service is called `order`, did you mean `orders`?",
+        ]
+    );
+    assert_eq!(
+        with("grants: { http: { ports: [8443], addresses: [loopback], services: [orders] } }"),
+        [
+            "6:30 plugins[0].grants.http.ports: this is about the hosts of URLs: give `hosts`",
+            "6:49 plugins[0].grants.http.addresses: this is about the hosts of URLs: give `hosts`",
+        ]
+    );
+    assert_eq!(with("limits: { http: { timeout: 0s } }"), ["6:32 plugins[0].limits.http.timeout: must be more than 0"]);
+    assert_eq!(with("grants: { http: { hosts: [a], schemes: [ftp] } }").len(), 1);
 }

@@ -20,6 +20,8 @@ wit_bindgen::generate!({
         "../../../wit/deps/random",
         "../../../wit/deps/logging",
         "../../../wit/deps/config",
+        "../../../wit/deps/http",
+        "../../../wit/deps/keyvalue",
         "../../../wit/plugin@0.1.0",
     ],
     world: "test:missing/missing",

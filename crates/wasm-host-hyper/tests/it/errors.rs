@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Empty, StreamBody};
 use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use wasm_host::{
-    Body, ExchangeFacts, FailureAction, FailurePolicy, Grants, Names, Plugin, PluginChain, UpstreamFailure,
+    Body, ExchangeFacts, FailureAction, FailurePolicy, Grants, Names, Plugin, PluginChain, Routing, UpstreamFailure,
     UpstreamFailureKind,
 };
 use wasm_host_hyper::PluginLayer;

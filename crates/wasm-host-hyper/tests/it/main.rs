@@ -12,4 +12,5 @@ mod common;
 mod completion;
 mod errors;
 mod frameworks;
+mod http_call;
 mod upgrade;

@@ -1,8 +1,17 @@
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    capability::{SCHEMA_BYTES, too_large},
+};
 
-/// What a file is, read from its outermost level.
+/// The custom section with a plugin's config schema.
+const CONFIG_SCHEMA: &str = "wasm-host:config-schema";
+
+/// The text of the config schema that a file has, or why it cannot be used.
+pub(crate) type ShippedSchema = Result<String, String>;
+
+/// What a file is, read from its outermost level; the config schema may be at any.
 #[derive(Debug)]
 pub(crate) struct FileShape {
     pub(crate) kind: FileKind,
@@ -10,6 +19,7 @@ pub(crate) struct FileShape {
     pub(crate) exports: Vec<String>,
     /// A core module with a WIT world in a custom section, ready to be made a component.
     pub(crate) carries_wit: bool,
+    pub(crate) config_schema: Option<ShippedSchema>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +50,13 @@ impl FileShape {
         let damaged = |error: wasmparser::BinaryReaderError| Error::Damaged { reason: error.to_string() };
         Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(damaged)?;
 
-        let mut shape =
-            Self { kind: FileKind::CoreModule, imports: Vec::new(), exports: Vec::new(), carries_wit: false };
+        let mut shape = Self {
+            kind: FileKind::CoreModule,
+            imports: Vec::new(),
+            exports: Vec::new(),
+            carries_wit: false,
+            config_schema: None,
+        };
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(damaged)? {
@@ -50,11 +65,24 @@ impl FileShape {
                 }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::CustomSection(section) if section.name() == CONFIG_SCHEMA => shape.add_schema(section.data()),
                 payload if depth == 0 => shape.add(payload).map_err(damaged)?,
                 _ => {}
             }
         }
         Ok(shape)
+    }
+
+    fn add_schema(&mut self, data: &[u8]) {
+        let schema = match std::str::from_utf8(data) {
+            _ if data.len() > SCHEMA_BYTES => Err(too_large(data.len())),
+            Ok(text) => Ok(text.to_owned()),
+            Err(error) => Err(format!("it is not UTF-8 text: {error}")),
+        };
+        self.config_schema = Some(match self.config_schema.take() {
+            Some(other) if other != schema => Err("the file has more than one, and they differ".to_owned()),
+            _ => schema,
+        });
     }
 
     fn add(&mut self, payload: Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {

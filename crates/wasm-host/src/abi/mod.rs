@@ -7,12 +7,13 @@ mod componentize;
 mod detect;
 mod native;
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::time::Duration;
 
 pub(crate) use self::{
     componentize::componentize,
-    detect::{FileKind, FileShape},
+    detect::{FileKind, FileShape, ShippedSchema},
 };
+pub(crate) use crate::BoxFuture;
 use crate::{
     BodyReading, Error, Result,
     compile::CompiledCode,
@@ -21,7 +22,6 @@ use crate::{
     store::HostState,
 };
 
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 

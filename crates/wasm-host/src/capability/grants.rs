@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::{HttpGrant, KvGrants, QueueGrants, RateLimitGrant};
+
 /// What one plugin may use of what the host offers. The default grants nothing.
 ///
 /// Logging, clocks, random numbers and the plugin's own configuration need no grant.
@@ -13,6 +15,18 @@ pub struct Grants {
     pub upstream_retries: u32,
     /// Whether the plugin may record metrics.
     pub metrics: bool,
+    /// Whether it may use rate limits, and whose.
+    pub rate_limit: RateLimitGrant,
+    /// The queues that it may use.
+    pub queues: QueueGrants,
+    /// Secrets that the plugin's configuration may have by `secret://name`.
+    pub secrets: Names,
+    /// What the plugin may call over HTTP.
+    pub http: HttpGrant,
+    /// The namespaces of key-value pairs that it may use.
+    pub kv: KvGrants,
+    /// Whether the plugin may use the cache.
+    pub cache: bool,
 }
 
 /// A set of names.

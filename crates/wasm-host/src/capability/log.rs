@@ -171,8 +171,15 @@ pub(crate) fn kept_fields(fields: Vec<(String, String)>) -> Vec<(String, String)
 /// What a guest wrote to stdout or stderr in one call, up to a bound. The end is kept: a panic's text is there.
 #[derive(Clone, Debug)]
 pub(crate) struct GuestOutput {
-    written: Arc<Mutex<BytesMut>>,
+    written: Arc<Mutex<Written>>,
     bound: usize,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    bytes: BytesMut,
+    /// The beginning is gone.
+    is_cut: bool,
 }
 
 impl GuestOutput {
@@ -182,16 +189,27 @@ impl GuestOutput {
 
     pub(crate) fn write(&self, bytes: &[u8]) {
         let mut written = self.written.lock();
+        let over = (written.bytes.len() + bytes.len()).saturating_sub(self.bound);
+        written.is_cut |= over > 0;
+        let over = over.min(written.bytes.len());
+        written.bytes.advance(over);
         let bytes = bytes.get(bytes.len().saturating_sub(self.bound)..).unwrap_or_default();
-        let over = (written.len() + bytes.len()).saturating_sub(self.bound);
-        let over = over.min(written.len());
-        written.advance(over);
-        written.extend_from_slice(bytes);
+        written.bytes.extend_from_slice(bytes);
     }
 
     pub(crate) fn take(&self) -> Bytes {
-        let mut written = self.written.lock();
-        if written.is_empty() { Bytes::new() } else { written.split().freeze() }
+        let Written { bytes, is_cut } = &mut *self.written.lock();
+        if bytes.is_empty() {
+            return Bytes::new();
+        }
+        let mut bytes = bytes.split().freeze();
+        // The rest of a line may be the rest of a secret, which nobody would know.
+        if std::mem::take(is_cut)
+            && let Some(end) = memchr::memchr(b'\n', &bytes)
+        {
+            bytes.advance(end + 1);
+        }
+        bytes
     }
 }
 
@@ -229,6 +247,15 @@ mod tests {
         let kept = kept_fields(vec![field("a", "1"), field("b", "2"), field("a", "3")]);
         assert_eq!(kept, [field("a", "3"), field("b", "2")]);
         assert_eq!(kept_fields((0..100).map(|n| field(&n.to_string(), "")).collect()).len(), 16);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_dropped() {
+        let output = GuestOutput::new(12);
+        output.write(b"a secret\nthe end");
+        assert_eq!(output.take(), "the end");
+        output.write(b"whole\nlines");
+        assert_eq!(output.take(), "whole\nlines");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl EditBudget {
         Self { left, headers_open: true }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<(), EditError> {
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), EditError> {
         self.left = self.left.checked_sub(bytes).ok_or(EditError::TooLarge)?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::{Body, EditError, edit::set_status};
+use super::{Body, EditBudget, EditError, edit::set_status};
 
 /// An answer made by a guest.
 #[derive(Debug)]
@@ -17,6 +17,17 @@ impl LocalResponse {
         let mut response = Self { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::new() };
         set_status(&mut response.status, status)?;
         Ok(response)
+    }
+
+    /// An answer that was kept, brought into a message: its headers count as those that a guest sets.
+    pub(crate) fn kept(
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Bytes,
+        budget: &mut EditBudget,
+    ) -> Result<Self, EditError> {
+        budget.spend(headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum())?;
+        Ok(Self { status, headers, body })
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {

@@ -1,11 +1,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, atomic::AtomicU32},
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, request::Parts as RequestParts, response::Parts as ResponseParts};
+use http::{HeaderMap, HeaderValue, request::Parts as RequestParts, response::Parts as ResponseParts};
 
 use super::EditBudget;
 use crate::body::BodyReading;
@@ -31,6 +31,10 @@ pub struct ExchangeFacts {
     pub received_at: SystemTime,
     /// The services that a plugin may send the request to, when it is granted to choose.
     pub services: Arc<[Arc<str>]>,
+    /// The trace that the request is part of, for the calls of plugins: the `traceparent` header (W3C Trace Context).
+    pub traceparent: Option<HeaderValue>,
+    /// What belongs to it: the `tracestate` header.
+    pub tracestate: Option<HeaderValue>,
 }
 
 /// How a client's connection is secured.
@@ -76,6 +80,8 @@ impl Default for ExchangeFacts {
             tls: None,
             received_at: SystemTime::now(),
             services: Arc::clone(&NO_SERVICES),
+            traceparent: None,
+            tracestate: None,
         }
     }
 }
@@ -97,6 +103,8 @@ pub(crate) struct ExchangeState {
     pub(crate) trailers: Option<HeaderMap>,
     properties: HashMap<Box<str>, PropertyValue>,
     property_bytes: usize,
+    /// Calls over HTTP that each plugin has made.
+    http_calls: Vec<(Arc<str>, Arc<AtomicU32>)>,
     undo: Undo,
     routing_before: Routing,
     /// Properties that this call has set, each with the value it had before the call.
@@ -177,6 +185,7 @@ impl ExchangeState {
             trailers: None,
             properties: HashMap::new(),
             property_bytes: 0,
+            http_calls: Vec::new(),
             undo: Undo::Unwanted,
             routing_before: Routing::default(),
             properties_before: Vec::new(),
@@ -193,6 +202,16 @@ impl ExchangeState {
         self.properties_before.clear();
         self.trailers_before.clone_from(&self.trailers);
         self.undo = if undo_wanted { Undo::Untouched } else { Undo::Unwanted };
+    }
+
+    /// How many calls over HTTP a plugin has made, to be counted on.
+    pub(crate) fn http_calls(&mut self, plugin: &Arc<str>) -> &Arc<AtomicU32> {
+        let index = self.http_calls.iter().position(|(name, _)| name == plugin).unwrap_or_else(|| {
+            self.http_calls.push((Arc::clone(plugin), Arc::default()));
+            self.http_calls.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "it was found there, or put there")]
+        &self.http_calls[index].1
     }
 
     /// Whether the request has not been sent.

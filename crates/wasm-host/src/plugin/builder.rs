@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -7,26 +8,30 @@ use std::{
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Code, Inner, Plugin};
+use super::{Code, Inner, Plugin, configure::Configuring};
 use crate::{
     BodyReading, CircuitBreaker, Digest, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy,
-    Result,
+    Result, SecretSource,
     abi::Declared,
     breaker::Breaker,
-    capability::{LogRate, PluginConfig, PluginMetrics, RateClock},
-    compile::Source,
+    capability::{
+        CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
+        PluginRateLimits, RateClock,
+    },
+    compile::{CompiledCode, Compiler, Source},
     metrics::Counters,
     pool::Pool,
     store::{PluginContext, Startup},
 };
 
 /// Describes a [`Plugin`].
-#[derive(Debug)]
 #[must_use]
 pub struct PluginBuilder {
     name: String,
     source: Option<Origin>,
     config: Value,
+    config_schema: Option<Value>,
+    secrets: Option<Arc<dyn SecretSource>>,
     limits: Limits,
     grants: Grants,
     pool: PoolPolicy,
@@ -41,18 +46,20 @@ pub struct PluginBuilder {
     response_body: Option<BodyReading>,
 }
 
-#[derive(Clone, Debug)]
 enum Origin {
     Bytes(Bytes),
     File(PathBuf),
+    Loaded(Arc<CompiledCode>, Digest),
 }
 
 impl Origin {
-    fn read(self) -> Result<Source> {
-        match self {
-            Self::Bytes(bytes) => Ok(Source::new(bytes)),
-            Self::File(path) => std::fs::read(&path).map(Source::new).map_err(|source| Error::File { path, source }),
-        }
+    fn compile(self, compiler: &Compiler) -> Result<(Arc<CompiledCode>, Digest)> {
+        let source = match self {
+            Self::Bytes(bytes) => Source::new(bytes),
+            Self::File(path) => std::fs::read(&path).map(Source::new).map_err(|source| Error::File { path, source })?,
+            Self::Loaded(code, digest) => return Ok((code, digest)),
+        };
+        Ok((compiler.compile(&source)?, source.digest))
     }
 }
 
@@ -62,6 +69,8 @@ impl PluginBuilder {
             name,
             source: None,
             config: Value::Null,
+            config_schema: None,
+            secrets: None,
             limits: Limits::default(),
             grants: Grants::default(),
             pool: PoolPolicy::default(),
@@ -89,7 +98,20 @@ impl PluginBuilder {
         self
     }
 
+    /// The code of a plugin that is loaded, in the place of bytes or a file: nothing is read and nothing is compiled.
+    pub fn code_of(mut self, plugin: &Plugin) -> Self {
+        self.source = match &plugin.0.code {
+            Code::Loaded { compiled, digest, .. } => Some(Origin::Loaded(Arc::clone(compiled), *digest)),
+            Code::Absent(_) => None,
+        };
+        self
+    }
+
     /// The configuration handed to the guest. The default is `null`.
+    ///
+    /// A text in it that is `secret://name`, and nothing else, stands for a secret that
+    /// [`Grants::secrets`](crate::Grants) names: the guest gets the secret's value in its place. The value is cut out of
+    /// what the guest writes to logs, errors and metrics.
     pub fn config(mut self, config: Value) -> Self {
         self.config = config;
         self
@@ -99,6 +121,23 @@ impl PluginBuilder {
     /// digest.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
+        self
+    }
+
+    /// A JSON Schema that the configuration must fit, besides the one that the plugin ships, if it does. The default is
+    /// none.
+    ///
+    /// Both are applied before an instance is made, to the configuration with the secrets in it; an absent configuration
+    /// counts as an empty object. Draft 2020-12 where it names no other; it may refer to places within itself by `#/…`, and
+    /// nothing is ever fetched.
+    pub fn config_schema(mut self, schema: Value) -> Self {
+        self.config_schema = Some(schema);
+        self
+    }
+
+    /// Where its secrets come from, in the place of the engine's source.
+    pub fn secret_source(mut self, source: impl SecretSource + 'static) -> Self {
+        self.secrets = Some(Arc::new(source));
         self
     }
 
@@ -169,27 +208,34 @@ impl PluginBuilder {
         self
     }
 
-    /// Reads, compiles and links the code, makes one instance and configures it. That instance is kept when the
+    /// Reads, compiles and links the code, resolves and checks the configuration, makes one instance and configures it. That instance is kept when the
     /// pool policy keeps instances.
     ///
     /// Compiling runs on tokio's blocking threads. Dropping the future abandons the plugin; a compilation under way
     /// goes on to its end.
-    pub async fn load(self, engine: &PluginEngine) -> Result<Plugin> {
-        let (compiled, pre, digest) = {
-            let origin = self.source.clone().ok_or_else(|| Error::NoCode { plugin: self.name.clone() })?;
+    pub async fn load(mut self, engine: &PluginEngine) -> Result<Plugin> {
+        let origin = self.source.take().ok_or_else(|| Error::NoCode { plugin: self.name.clone() })?;
+        let configuring = Configuring {
+            plugin: self.name.clone(),
+            config: std::mem::take(&mut self.config),
+            schema: self.config_schema.take(),
+            granted: self.grants.secrets.clone(),
+            secrets: self.secrets.take().unwrap_or_else(|| Arc::clone(&engine.0.secrets)),
+        };
+        let (compiled, pre, digest, config) = {
             let engine = engine.clone();
             let compiled = tokio::task::spawn_blocking(move || {
-                let source = origin.read()?;
-                let compiled = engine.0.compiler.compile(&source)?;
+                let (compiled, digest) = origin.compile(&engine.0.compiler)?;
                 let pre = compiled.link()?;
-                Ok((compiled, pre, source.digest))
+                let config = configuring.configure(compiled.shape().config_schema.as_ref())?;
+                Ok((compiled, pre, digest, config))
             });
             compiled.await.map_err(|error| Error::Compile { reason: error.to_string() })??
         };
         let phases = pre.phases();
         let wanted = [("request", self.request_body), ("response", self.response_body)];
         let tick = self.tick;
-        let mut inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, phases);
+        let mut inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, config, phases);
         let name = inner.context.name.to_string();
         let mut instance = match inner.start_instance().await {
             Ok(instance) => instance,
@@ -210,18 +256,32 @@ impl PluginBuilder {
     /// fails with the class `not-loaded`, and the plugin's failure policy decides.
     pub fn absent(self, engine: &PluginEngine, reason: impl Into<String>) -> Plugin {
         let phases = Phases { request: true, ..Phases::default() };
-        Plugin(Arc::new(self.assemble(engine, Code::Absent(reason.into()), phases)))
+        Plugin(Arc::new(self.assemble(engine, Code::Absent(reason.into()), PluginConfig::unused(), phases)))
     }
 
-    fn assemble(self, engine: &PluginEngine, code: Code, phases: Phases) -> Inner {
+    fn assemble(self, engine: &PluginEngine, code: Code, config: PluginConfig, phases: Phases) -> Inner {
         let pool = Arc::new(Pool::new(&self.pool, &self.limits));
         engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name);
         let version = self.version.or_else(|| code.digest().map(short)).unwrap_or_default();
         let log_rate = LogRate::new(self.limits.log_rate, RateClock(Arc::clone(&engine.0.sources.clock)));
+        let name: Arc<str> = self.name.into();
+        let (limiter, clock) = (Arc::clone(&engine.0.rate_limiter), Arc::clone(&engine.0.sources.clock));
+        let rate_limits = (&*name, &self.grants.rate_limit);
+        let queues = self.grants.queues.clone();
+        let http = Arc::clone(&engine.0.http);
+        let (kv_quota, answer_bytes) = (self.limits.kv, self.limits.hostcall_bytes);
+        let quota = CacheQuota { bytes: self.limits.cache_bytes, value_bytes: self.limits.cache_value };
+        let quota = self.grants.cache.then_some(quota);
+        let cache = PluginCache::new(&*engine.0.cache, Arc::clone(&engine.0.sources.clock), &name, quota);
         let context = PluginContext {
-            name: self.name.into(),
-            config: PluginConfig::new(&self.config),
+            cache,
+            rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
+            queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
+            http: PluginHttp::new(Arc::clone(&name), http, self.grants.http.clone(), self.limits.http.clone()).into(),
+            kv: PluginKv::new(&engine.0.kv, &name, &self.grants.kv, kv_quota, answer_bytes),
+            name,
+            config,
             metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,
             grants: self.grants,
@@ -254,4 +314,17 @@ fn short(digest: Digest) -> String {
     const DIGITS: usize = 12;
     let text = digest.to_string();
     text.trim_start_matches("sha256:").chars().take(DIGITS).collect()
+}
+
+impl fmt::Debug for PluginBuilder {
+    /// Everything of use for finding faults, and not the config, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginBuilder")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .field("grants", &self.grants)
+            .field("pool", &self.pool)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
+    }
 }

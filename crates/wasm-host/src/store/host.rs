@@ -1,16 +1,19 @@
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Sources, stdio::Output};
+use super::{Sources, stdio::Output, wasi_http::WasiHttp};
 use crate::{
-    FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, Phase,
-    capability::{GuestOutput, LogBudget, LogRate, PluginConfig, PluginMetrics},
+    FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
+    capability::{
+        GuestOutput, LogBudget, LogRate, MetricError, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics,
+        PluginQueues, PluginRateLimits, TraceContext,
+    },
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -32,9 +35,30 @@ pub(crate) struct PluginContext {
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) log_rate: LogRate,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) cache: PluginCache,
     pub(crate) sources: Sources,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,
+    pub(crate) rate_limits: PluginRateLimits,
+    pub(crate) queues: PluginQueues,
+    pub(crate) http: Arc<PluginHttp>,
+    pub(crate) kv: PluginKv,
+}
+
+impl PluginContext {
+    /// Takes a measurement of the guest, without the secrets it may have put into it.
+    pub(crate) fn measure(
+        &self,
+        name: &str,
+        mut labels: Vec<(String, String)>,
+        value: MetricValue,
+    ) -> Result<(), MetricError> {
+        if self.config.has_secrets() {
+            let clean = |text: &mut String| *text = self.config.redact_secrets(text).into_owned();
+            labels.iter_mut().for_each(|(name, value)| [name, value].into_iter().for_each(clean));
+        }
+        self.metrics.record(&self.name, &self.config.redact_secrets(name), labels, value)
+    }
 }
 
 /// The host's side of one instance.
@@ -47,6 +71,9 @@ pub(crate) struct HostState {
     pub(crate) response_bytes_left: usize,
     /// Local responses that the guest has made and not given back.
     pub(crate) responses_held: usize,
+    pub(super) wasi_http: WasiHttp,
+    /// Calls over HTTP outside of an exchange.
+    http_calls: Arc<AtomicU32>,
     hostcalls_left: u32,
     log: LogBudget,
     stdout: GuestOutput,
@@ -105,6 +132,8 @@ impl HostState {
             table,
             response_bytes_left: 0,
             responses_held: 0,
+            wasi_http: WasiHttp::new(&plugin.http, plugin.limits.header_bytes),
+            http_calls: Arc::default(),
             hostcalls_left: 0,
             log: LogBudget::new(0),
             stdout,
@@ -120,6 +149,7 @@ impl HostState {
     pub(super) fn begin_call(&mut self) {
         let limits = &self.plugin.limits;
         self.hostcalls_left = limits.hostcalls;
+        self.http_calls.store(0, Relaxed);
         self.response_bytes_left = limits.response_body;
         self.log = LogBudget::new(limits.log_bytes);
         self.limiter.take_denied();
@@ -127,6 +157,7 @@ impl HostState {
 
     /// Logs what the guest wrote to its standard streams, and that it was cut short when it was.
     pub(super) fn end_call(&mut self, phase: Phase) {
+        self.log_denied_calls();
         let last_words = std::mem::take(&mut self.last_words);
         let written = [
             (self.stdout.take(), "stdout", LogLevel::Info),
@@ -137,7 +168,9 @@ impl HostState {
             let text = String::from_utf8_lossy(&bytes);
             for line in self.plugin.config.redact(&text).lines() {
                 let message = Message { level, context, message: line, fields: &[] };
-                emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
+                if admits(&self.plugin, &mut self.log, &message) {
+                    emit(&self.plugin, self.exchange.as_deref(), message);
+                }
             }
         }
         let dropped = self.log.dropped();
@@ -170,35 +203,57 @@ impl HostState {
         self.exchange.as_deref_mut().ok_or(HostStop::NoExchange)
     }
 
+    /// How many calls over HTTP the plugin has made, to be counted on.
+    pub(crate) fn http_calls(&mut self) -> &Arc<AtomicU32> {
+        match &mut self.exchange {
+            Some(exchange) => exchange.http_calls(&self.plugin.name),
+            None => &self.http_calls,
+        }
+    }
+
+    /// The trace that the exchange is part of.
+    pub(crate) fn trace(&self) -> TraceContext {
+        self.exchange.as_ref().map(|exchange| TraceContext::of(&exchange.facts)).unwrap_or_default()
+    }
+
     /// Tells the operator that the plugin asked for what it is not granted, and which key of the config grants it.
     pub(crate) fn denied(&mut self, capability: &str, key: &str, what: &str) {
         self.log(LogLevel::Warn, "host", &format!("{capability}: denied {what}: `{key}` does not grant it"));
     }
 
-    /// Logs a message of the guest, within its budget.
+    /// Logs a message of the guest, within its budget and without its secrets.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
         self.log_with(Message { level, context, message, fields: &[] });
     }
 
     /// The same, with fields.
     pub(crate) fn log_with(&mut self, message: Message<'_>) {
-        emit(&self.plugin, self.exchange.as_deref(), &mut self.log, message);
+        if !admits(&self.plugin, &mut self.log, &message) {
+            return;
+        }
+        let Message { level, context, message, fields } = message;
+        let config = &self.plugin.config;
+        let (context, message) = (config.redact_secrets(context), config.redact_secrets(message));
+        let clean = |text: &String| config.redact_secrets(text).into_owned();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (clean(name), clean(value))).collect();
+        let message = Message { level, context: &context, message: &message, fields: &fields };
+        emit(&self.plugin, self.exchange.as_deref(), message);
     }
 }
 
-fn emit(
-    plugin: &PluginContext,
-    exchange: Option<&ExchangeState>,
-    budget: &mut LogBudget,
-    Message { level, context, message, fields }: Message<'_>,
-) {
-    let bytes =
-        fields.iter().fold(context.len() + message.len(), |bytes, (name, value)| bytes + name.len() + value.len());
-    if budget.admits(bytes) && plugin.log_rate.admits() {
-        let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
-        let version = &plugin.version;
-        plugin.log.log(&LogRecord { plugin: &plugin.name, version, exchange, level, context, message, fields });
-    }
+/// Whether a message is within the bytes of the call and the rate of the plugin.
+fn admits(plugin: &PluginContext, budget: &mut LogBudget, message: &Message<'_>) -> bool {
+    let Message { context, message, fields, .. } = message;
+    let texts = fields.iter().flat_map(|(name, value)| [name, value]);
+    budget.admits(texts.fold(context.len() + message.len(), |bytes, text| bytes + text.len()))
+        && plugin.log_rate.admits()
+}
+
+fn emit(plugin: &PluginContext, exchange: Option<&ExchangeState>, message: Message<'_>) {
+    let Message { level, context, message, fields } = message;
+    let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
+    let version = &plugin.version;
+    plugin.log.log(&LogRecord { plugin: &plugin.name, version, exchange, level, context, message, fields });
 }
 
 impl WasiView for HostState {

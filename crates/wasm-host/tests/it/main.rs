@@ -10,18 +10,23 @@
 mod common;
 
 mod bodies;
+mod cache;
 mod compile_cache;
+mod config;
 mod error_phase;
 mod failures;
 mod fidelity;
 mod guests;
 mod invariants;
+mod kv;
 mod limits;
 mod load;
 mod logging;
 mod observe;
 mod phases;
 mod pool;
+mod queue;
+mod rate_limit;
 mod repeatable;
 mod routing;
 mod ticks;

@@ -4,7 +4,8 @@ use http::HeaderName;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use wasm_host_guest::{
-    Action, Config, Error, HeaderValue, LocalResponse, OnRequest, Plugin, Request, Result, export, properties,
+    Action, Config, Error, HeaderValue, LocalResponse, OnRequest, Plugin, Request, Result, config_schema, export,
+    properties,
 };
 
 #[derive(Deserialize)]
@@ -27,10 +28,7 @@ impl Plugin for ApiKeyAuth {
         let plugin: Self = config.parse()?;
         HeaderName::try_from(&plugin.header)
             .map_err(|_| Error::new(format!("`header`: `{}` is not a header name", plugin.header)))?;
-        match plugin.keys.iter().position(|key| key.key.is_empty()) {
-            Some(index) => Err(Error::new(format!("`keys[{index}].key` is empty"))),
-            None => Ok(plugin),
-        }
+        Ok(plugin)
     }
 }
 
@@ -61,4 +59,5 @@ fn default_header() -> String {
     "x-api-key".into()
 }
 
+config_schema!("../schema.json");
 export!(ApiKeyAuth: request);

@@ -4,7 +4,9 @@ mod template;
 
 use serde::Deserialize;
 use template::Template;
-use wasm_host_guest::{Action, Config, HeaderName, OnRequest, OnResponse, Plugin, Request, Response, Result, export};
+use wasm_host_guest::{
+    Action, Config, HeaderName, OnRequest, OnResponse, Plugin, Request, Response, Result, config_schema, export,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,4 +57,5 @@ impl OnResponse for HeaderInjection {
     }
 }
 
+config_schema!("../schema.json");
 export!(HeaderInjection: request, response);

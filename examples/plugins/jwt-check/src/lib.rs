@@ -6,7 +6,7 @@ use http::HeaderName;
 use jsonwebtoken::{DecodingKey, Validation, decode, errors::ErrorKind};
 use serde_json::{Map, Value};
 use settings::Settings;
-use wasm_host_guest::{Action, Config, LocalResponse, OnRequest, Plugin, Request, Result, export};
+use wasm_host_guest::{Action, Config, LocalResponse, OnRequest, Plugin, Request, Result, config_schema, export};
 
 struct JwtCheck {
     key: DecodingKey,
@@ -98,4 +98,5 @@ impl Refusal {
     }
 }
 
+config_schema!("../schema.json");
 export!(JwtCheck: request);

@@ -1,9 +1,12 @@
 //! Plugins in the chains of a gateway.
 
 mod admin;
+mod cache;
+mod calls;
 mod cli;
 mod decisions;
 mod failures;
+mod kv;
 mod lifecycle;
 mod observed;
 mod response_cache;

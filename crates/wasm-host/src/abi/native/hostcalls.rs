@@ -18,7 +18,7 @@ use crate::{
 };
 
 type Edit<T = ()> = Result<Result<T, EditError>>;
-type HeaderList = Vec<(String, Vec<u8>)>;
+pub(super) type HeaderList = Vec<(String, Vec<u8>)>;
 
 fn first(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     headers.get(name).map(|value| value.as_bytes().to_vec())
@@ -28,7 +28,7 @@ fn values(headers: &HeaderMap, name: &str) -> Vec<Vec<u8>> {
     headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect()
 }
 
-fn list(headers: &HeaderMap) -> HeaderList {
+pub(super) fn list(headers: &HeaderMap) -> HeaderList {
     headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
 }
 
@@ -60,6 +60,13 @@ impl HostState {
         }
         exchange.reading = Some(reading);
         Ok(Ok(()))
+    }
+
+    /// Hands a local response to the guest.
+    pub(super) fn give_local_response(&mut self, response: LocalResponse) -> Result<Resource<LocalResponse>> {
+        let response = self.table.push(response)?;
+        self.responses_held += 1;
+        Ok(response)
     }
 
     /// Takes a local response back from the guest.
@@ -240,11 +247,7 @@ impl types::HostLocalResponse for HostState {
     fn new(&mut self, status: u16) -> Edit<Resource<LocalResponse>> {
         self.count_hostcall()?;
         match LocalResponse::new(status) {
-            Ok(response) => {
-                let response = self.table.push(response)?;
-                self.responses_held += 1;
-                Ok(Ok(response))
-            }
+            Ok(response) => Ok(Ok(self.give_local_response(response)?)),
             Err(error) => Ok(Err(error.into())),
         }
     }

@@ -28,7 +28,7 @@ impl HostState {
             self.denied("metrics", "grants.metrics", &format!("`{name}`"));
             return Ok(Err(MetricError::Denied));
         }
-        Ok(self.plugin.metrics.record(&self.plugin.name, name, labels, value).map_err(|error| match error {
+        Ok(self.plugin.measure(name, labels, value).map_err(|error| match error {
             capability::MetricError::InvalidName => MetricError::InvalidName,
             capability::MetricError::InvalidLabel => MetricError::InvalidLabel,
             capability::MetricError::InvalidValue => MetricError::InvalidValue,

@@ -2,12 +2,17 @@
 
 mod bindings;
 mod body;
+mod cache;
 mod exchange;
 mod guest;
 mod hostcalls;
+mod http_call;
 mod imports;
+mod kv;
 mod log;
 mod measure;
+mod queue;
+mod rate_limit;
 
 use wasmtime::{
     Engine,
@@ -104,20 +109,39 @@ fn linker(engine: &Engine) -> Result<Linker<HostState>> {
 
 fn link_host(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
     use bindings::{
-        wasi::{config::store, logging::logging},
-        wasm_host::plugin::{exchange as facts, log as plugin_log, metrics, properties, types, upstream},
+        wasi::{
+            config::store,
+            keyvalue::{atomics, batch, store as keyvalue},
+            logging::logging,
+        },
+        wasm_host::plugin::{
+            cache as plugin_cache, exchange as facts, http_call, kv, log as plugin_log, metrics, properties, queue,
+            rate_limit, types, upstream,
+        },
     };
+
+    use wasmtime_wasi_http::{WasiHttp, WasiHttpView, p2::bindings::http as wasi};
 
     fn state(state: &mut HostState) -> &mut HostState {
         state
     }
 
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasi::types::add_to_linker::<_, WasiHttp>(linker, &wasi::types::LinkOptions::default(), HostState::http)?;
+    wasi::outgoing_handler::add_to_linker::<_, WasiHttp>(linker, HostState::outgoing_http)?;
+    http_call::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     types::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     facts::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     properties::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     plugin_log::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     metrics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    rate_limit::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    queue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    keyvalue::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    atomics::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    batch::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    kv::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
+    plugin_cache::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     upstream::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     logging::add_to_linker::<_, HasSelf<HostState>>(linker, state)?;
     store::add_to_linker::<_, HasSelf<HostState>>(linker, state)

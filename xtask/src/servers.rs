@@ -1,0 +1,30 @@
+//! The servers that tests start.
+
+use std::process::{Command, Stdio};
+
+/// Programs that tests start, each with the Debian package that has it.
+const NEEDED: [(&str, &str); 1] = [("redis-server", "redis-server")];
+
+/// Installs the servers that are missing, where that needs no question asked. Fails with what to install.
+pub fn ensure() -> Result<(), String> {
+    let missing = |program: &&(&str, &str)| !runs(Command::new(program.0).arg("--version"));
+    let packages: Vec<_> = NEEDED.iter().filter(missing).map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    eprintln!("installing {} for the tests", packages.join(", "));
+    runs(apt().args(["update", "--quiet"]));
+    if runs(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(&packages)) {
+        return Ok(());
+    }
+    Err(format!("the tests start {0}: install it, on Debian with `apt-get install {0}`", packages.join(" ")))
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
