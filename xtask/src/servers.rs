@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 const NEEDED: [(&str, &str); 1] = [("redis-server", "redis-server")];
 
 /// Installs the servers that are missing, where that needs no question asked. Fails with what to install.
-pub fn ensure() -> Result<(), String> {
+pub(crate) fn ensure() -> Result<(), String> {
     let missing = |program: &&(&str, &str)| !runs(Command::new(program.0).arg("--version"));
     let packages: Vec<_> = NEEDED.iter().filter(missing).map(|(_, package)| *package).collect();
     if packages.is_empty() {

@@ -304,11 +304,11 @@ fn what_a_plugin_may_call_is_checked() {
         [
             "6:31 plugins[0].grants.http.hosts[0]: a host is a name without a port, an IP address, `*.` and a name, or `*`",
             "6:51 plugins[0].grants.http.hosts[2]: a host is a name without a port, an IP address, `*.` and a name, or `*`",
-            "6:67 plugins[0].grants.http.methods[0]: a method is a word in capitals, such as `GET`, and not CONNECT",
-            "6:72 plugins[0].grants.http.methods[1]: a method is a word in capitals, such as `GET`, and not CONNECT",
-            "6:94 plugins[0].grants.http.addresses[0]: one of `loopback`, `private`, `link_local`, `metadata`, or a network \
+            "6:68 plugins[0].grants.http.methods[0]: a method is a word in capitals, such as `GET`, and not CONNECT",
+            "6:73 plugins[0].grants.http.methods[1]: a method is a word in capitals, such as `GET`, and not CONNECT",
+            "6:95 plugins[0].grants.http.addresses[0]: one of `loopback`, `private`, `link_local`, `metadata`, or a network \
              such as `10.1.0.0/16`",
-            "6:124 plugins[0].grants.http.services[0]: no service is called `order`, did you mean `orders`?",
+            "6:126 plugins[0].grants.http.services[0]: no service is called `order`, did you mean `orders`?",
         ]
     );
     assert_eq!(

@@ -117,10 +117,12 @@ async fn an_answer_counts_as_one_that_the_plugin_makes() {
     let limits = Limits { response_body: 2500, header_bytes: 300, ..Limits::default() };
     let plugin = load_as("test", &engine(MemoryCache::default()), limits).await;
     assert_eq!(say(&plugin, "set-response", "a", &[("x-bytes", "1000")]).await, "()");
-    assert_eq!(say(&plugin, "hoard-responses", "a", &[]).await, "2 CacheError::TooLarge");
+    let hoarded = say(&plugin, "hoard-responses", "a", &[]).await;
+    assert!(hoarded.starts_with("2 CacheError { code: 3, name: \"too-large\""), "{hoarded}");
     // Without a body it is the headers that count.
     assert_eq!(say(&plugin, "set-response", "b", &[]).await, "()");
-    assert_eq!(say(&plugin, "hoard-responses", "b", &[]).await, "16 CacheError::TooLarge");
+    let hoarded = say(&plugin, "hoard-responses", "b", &[]).await;
+    assert!(hoarded.starts_with("16 CacheError { code: 3, name: \"too-large\""), "{hoarded}");
 }
 
 #[tokio::test]

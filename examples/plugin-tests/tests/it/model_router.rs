@@ -110,7 +110,10 @@ async fn fails_closed_without_the_grant() {
     let mut exchange = chain.exchange(facts("router-3"));
     exchange.on_request(asks(r#"{"model":"gpt-4o"}"#)).await;
     let failure = &exchange.failures()[0];
-    assert!(failure.message.ends_with(": `grants.upstreams` does not name it"), "{failure}");
+    assert!(
+        failure.message.ends_with("`grants.upstreams`, `upstream_timeout` or `upstream_retries` does not grant it"),
+        "{failure}"
+    );
 }
 
 #[tokio::test]

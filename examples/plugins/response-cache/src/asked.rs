@@ -1,4 +1,4 @@
-use wasm_host_guest::Request;
+use wasm_host_guest::{Request, exchange};
 
 use crate::{
     conditional::is_not_modified,
@@ -22,7 +22,9 @@ pub(crate) struct Asked {
 
 /// The key of what a request is for.
 pub(crate) fn target_of(request: &Request<'_>) -> String {
-    let scheme = request.scheme().unwrap_or_default();
+    // A request over HTTP/1.1 does not say it itself.
+    let of_connection = || if exchange::tls().is_some() { "https" } else { "http" }.to_owned();
+    let scheme = request.scheme().unwrap_or_else(of_connection);
     key::target(&scheme, &request.authority().unwrap_or_default(), &request.path_with_query())
 }
 

@@ -55,7 +55,7 @@ async fn what_could_do_harm_twice_is_sent_once() {
 #[tokio::test]
 async fn a_body_that_a_plugin_held_is_sent_again() {
     let upstream = failing(1).await;
-    let held = "config: { request: { mode: buffer } }";
+    let held = "config: { request: { mode: buffer, bytes: 1024 } }";
     let gateway = Plugged::to(upstream.address)
         .through("hold", NATIVE_BODIES, held)
         .through("route", NATIVE_CHOOSE, GRANTS)
@@ -104,17 +104,24 @@ async fn a_chain_that_lacks_a_property_is_refused() {
 #[tokio::test]
 async fn a_plugin_ticks_while_nobody_asks() {
     let upstream = Upstream::echo().await;
-    let ticking = |more: &str| {
+    let ticking = |name: &str, more: &str| {
         let config = format!("pool: {{ mode: reuse }}, config: {{ every_ms: 10 }}, {more}");
-        Plugged::to(upstream.address).through("tick", NATIVE_TICK, &config)
+        Plugged::to(upstream.address).through(name, NATIVE_TICK, &config)
     };
-    let gateway = ticking("").start();
-    let ticks = async || get(&gateway.url("/")).await.text().parse::<u32>().unwrap();
-    until(async || ticks().await >= 3).await;
-    let metrics = get(&format!("http://{}/metrics", gateway.admin())).await;
-    assert!(metrics.text().contains(r#"wasm_plugin_executions_total{plugin="tick",phase="tick",outcome="continue"}"#));
-    gateway.try_reload(&ticking("tick: 1h").text()).unwrap();
-    assert_eq!(ticks().await, 0, "the new version waits an hour");
+    let gateway = ticking("ticks", "").start();
+    let count = async |plugin: &str| {
+        let start = format!(r#"wasm_plugin_executions_total{{plugin="{plugin}",phase="tick",outcome="continue"}} "#);
+        let metrics = get(&format!("http://{}/metrics", gateway.admin())).await.text().to_owned();
+        metrics.lines().find_map(|line| line.strip_prefix(&start)?.parse::<u32>().ok()).unwrap_or(0)
+    };
+    until(async || count("ticks").await >= 3).await;
+    // The operator's word counts: while one plugin ticks on, another has an hour.
+    gateway
+        .try_reload(&ticking("waits", "tick: 1h").through("ticks", NATIVE_TICK, "config: { every_ms: 10 }").text())
+        .unwrap();
+    let before = count("ticks").await;
+    until(async || count("ticks").await >= before + 3).await;
+    assert_eq!(count("waits").await, 0);
 }
 
 #[tokio::test]
