@@ -68,7 +68,7 @@ fn run(plugin: &Plugin, what: &'static str, threads: usize, time: Duration) -> f
 async fn work(plugin: Plugin, what: &'static str, until: Instant) -> u64 {
     let tasks: Vec<_> = (0..EXCHANGES)
         .map(|_| {
-            let chain = PluginChain::new([plugin.clone()]);
+            let chain = PluginChain::new([plugin.clone()]).unwrap();
             tokio::spawn(async move {
                 let mut calls = 0;
                 loop {

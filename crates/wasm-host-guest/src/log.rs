@@ -36,7 +36,6 @@ pub fn error(message: &str) {
 ///
 /// log::record(Level::Warn, "key refused").field("consumer", "acme").field("attempts", 3).emit();
 /// ```
-#[must_use]
 pub fn record(level: Level, message: &str) -> Record {
     Record { level, message: message.to_owned(), fields: Vec::new() }
 }

@@ -15,8 +15,10 @@ const GAUGES: [&str; 4] = [
     "wasm_plugin_queue_length",
 ];
 
+type Read = fn(&PluginStats) -> u64;
+
 /// Counters that the plugin itself keeps.
-const COUNTERS: [(&str, fn(&PluginStats) -> u64); 8] = [
+const COUNTERS: [(&str, Read); 8] = [
     ("wasm_plugin_pool_hits_total", |stats| stats.pool_hits),
     ("wasm_plugin_pool_misses_total", |stats| stats.pool_misses),
     ("wasm_plugin_log_dropped_total", |stats| stats.log_dropped),

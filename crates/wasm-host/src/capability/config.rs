@@ -137,7 +137,7 @@ impl PluginConfig {
     /// Whether this configuration would be the same now.
     pub(crate) fn is_current(&self, config: &Value, granted: &Names, source: &dyn SecretSource) -> bool {
         let resolved = ResolvedConfig::resolve(config.clone(), granted, source);
-        resolved.is_ok_and(|resolved| resolved.value.to_string() == self.json)
+        resolved.is_ok_and(|resolved| self.json == *resolved.value.to_string())
     }
 
     /// A guest's words, without secrets and the texts of its configuration, which may be secrets and do not belong into a

@@ -69,7 +69,7 @@ async fn a_request_is_sent_again_where_the_plugin_says() {
         // What the plugin edits when it sees the failure is sent, and seen when that fails as well.
         assert_eq!(again.headers()["x-attempt"], attempt);
         assert_eq!(text(again.into_body()).await, "request body");
-        assert_eq!(exchange.routing().service.as_ref().map(|service| &**service), Some("spare"));
+        assert_eq!(exchange.routing().service.as_deref(), Some("spare"));
     }
     // Three times, and then the plugin is told that it cannot be.
     assert!(matches!(exchange.on_error(&refused).await, ErrorOutcome::Respond(_)));

@@ -101,7 +101,7 @@ async fn a_request_is_sent_once_to_the_fallback() {
     let mut exchange = sent(&chain, &[("x-a", "1")]).await;
     let ErrorOutcome::Retry(again) = exchange.on_error(&failure(Kind::Connect, 502)).await else { panic!("no retry") };
     assert_eq!(again.headers()["x-a"], "1");
-    assert_eq!(exchange.routing().service.as_ref().map(|service| &**service), Some("fallback"));
+    assert_eq!(exchange.routing().service.as_deref(), Some("fallback"));
     assert!(page(&mut exchange, failure(Kind::Connect, 502)).await.is_some());
     let page = page(&mut sent(&chain, &[]).await, failure(Kind::Timeout, 504)).await.unwrap();
     assert_eq!(page.status, 504, "what may have been done is not done twice");

@@ -92,9 +92,9 @@ impl Namespace {
     fn new(whole: Arc<Inner>, bytes: u64) -> Self {
         let evictions = Arc::new(AtomicU64::new(0));
         let evicted = Arc::clone(&evictions);
-        let entries = sync::Cache::builder()
+        let entries = sync::Cache::<Box<str>, CacheEntry>::builder()
             .max_capacity(bytes)
-            .weigher(|key: &Box<str>, entry: &CacheEntry| u32::try_from(entry.size(key)).unwrap_or(u32::MAX))
+            .weigher(|key, entry| u32::try_from(entry.size(key)).unwrap_or(u32::MAX))
             .expire_after(Lifetimes)
             .eviction_listener(move |_, _, cause| {
                 if cause == RemovalCause::Size {
