@@ -314,8 +314,8 @@ fn what_a_plugin_may_call_is_checked() {
     assert_eq!(
         with("grants: { http: { ports: [8443], addresses: [loopback], services: [orders] } }"),
         [
-            "6:30 plugins[0].grants.http.ports: this is about the hosts of URLs: give `hosts`",
-            "6:49 plugins[0].grants.http.addresses: this is about the hosts of URLs: give `hosts`",
+            "6:23 plugins[0].grants.http.ports: this is about the hosts of URLs: give `hosts`",
+            "6:38 plugins[0].grants.http.addresses: this is about the hosts of URLs: give `hosts`",
         ]
     );
     assert_eq!(with("limits: { http: { timeout: 0s } }"), ["6:32 plugins[0].limits.http.timeout: must be more than 0"]);
