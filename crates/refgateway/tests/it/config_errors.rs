@@ -318,6 +318,6 @@ fn what_a_plugin_may_call_is_checked() {
             "6:38 plugins[0].grants.http.addresses: this is about the hosts of URLs: give `hosts`",
         ]
     );
-    assert_eq!(with("limits: { http: { timeout: 0s } }"), ["6:32 plugins[0].limits.http.timeout: must be more than 0"]);
+    assert_eq!(with("limits: { http: { timeout: 0s } }"), ["6:23 plugins[0].limits.http.timeout: must be more than 0"]);
     assert_eq!(with("grants: { http: { hosts: [a], schemes: [ftp] } }").len(), 1);
 }
