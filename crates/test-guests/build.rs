@@ -10,7 +10,13 @@ use std::{
 
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
-use xtask::guests::{self, GuestSet};
+use xtask::guests::{self, CGuest, GuestSet, Pick};
+
+/// The packages whose examples are guests, each with the target that it is for.
+const SETS: [(&str, &str); 1] = [("", "wasm32-wasip2")];
+
+/// Guests in C: name, file, flags of the compiler.
+const C_GUESTS: [(&str, &str, &[&str]); 0] = [];
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];
@@ -24,16 +30,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={watched}");
     }
 
-    let set = |target| GuestSet { workspace: &workspace, target, examples: true };
-    let mut built = guests::build(set("wasm32-wasip2"), &out.join("target"))?;
+    let target_dir = out.join("target");
+    let mut built = Vec::new();
+    for (folder, target) in SETS {
+        let set = GuestSet { workspace: &workspace.join(folder), target, pick: Pick::Examples };
+        built.extend(guests::build(set, &target_dir.join(folder))?);
+    }
     for (target, suffix) in CORE_TARGETS {
-        let modules = guests::build(set(target), &out.join("target"))?;
-        built.extend(
-            modules
-                .into_iter()
-                .filter(|(name, _)| name == CARRIES_WIT)
-                .map(|(name, path)| (format!("{name}_on_{suffix}"), path)),
-        );
+        let set = GuestSet { workspace: &workspace, target, pick: Pick::Example(CARRIES_WIT) };
+        let modules = guests::build(set, &target_dir)?;
+        built.extend(modules.into_iter().map(|(name, path)| (format!("{name}_on_{suffix}"), path)));
+    }
+    for (name, source, flags) in C_GUESTS {
+        let output = out.join(name).with_extension("wasm");
+        let path = guests::build_c(CGuest { source: &workspace.join(source), flags }, &output)?;
+        built.push((name.to_owned(), path));
     }
     for scenario in ["many_memories", "many_elements"] {
         let text = workspace.join(scenario).join("native.wat");

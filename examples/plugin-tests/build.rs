@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use xtask::guests::{self, GuestSet};
+use xtask::guests::{self, GuestSet, Pick};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let plugins = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../plugins").canonicalize()?;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={watched}");
     }
 
-    let set = GuestSet { workspace: &plugins, target: "wasm32-wasip2", examples: false };
+    let set = GuestSet { workspace: &plugins, target: "wasm32-wasip2", pick: Pick::Packages };
     let built = guests::build(set, &out.join("target"))?;
     fs::write(out.join("plugins.rs"), names(&plugins, &built)?)?;
     Ok(())

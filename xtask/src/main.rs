@@ -7,7 +7,7 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use xtask::guests::{self, GuestSet};
+use xtask::guests::{self, GuestSet, Pick};
 
 const HELP: &str = "\
 cargo xtask guests   builds the example plugins into target/plugins
@@ -44,7 +44,7 @@ fn root() -> PathBuf {
 /// Builds the example plugins and puts them where a user finds them.
 fn build_plugins() -> Result<PathBuf, String> {
     let root = root();
-    let set = GuestSet { workspace: &root.join("examples/plugins"), target: "wasm32-wasip2", examples: false };
+    let set = GuestSet { workspace: &root.join("examples/plugins"), target: "wasm32-wasip2", pick: Pick::Packages };
     let built = guests::build(set, &root.join("target/guests")).map_err(|error| error.to_string())?;
     let directory = root.join("target/plugins");
     std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;

@@ -1,14 +1,18 @@
-//! The servers that tests start.
+//! The programs that tests need: servers they start, compilers of guests.
 
 use std::process::{Command, Stdio};
 
-/// Programs that tests start, each with the Debian package that has it.
-const NEEDED: [(&str, &str); 1] = [("redis-server", "redis-server")];
+/// Programs that tests need, each with the Debian packages that it takes.
+const NEEDED: [(&str, &[&str]); 3] = [
+    ("redis-server", &["redis-server"]),
+    ("clang", &["clang", "wasi-libc", "libclang-rt-dev-wasm32"]),
+    ("wasm-ld", &["lld"]),
+];
 
-/// Installs the servers that are missing, where that needs no question asked. Fails with what to install.
+/// Installs what is missing, where that needs no question asked. Fails with what to install.
 pub(crate) fn ensure() -> Result<(), String> {
-    let missing = |program: &&(&str, &str)| !runs(Command::new(program.0).arg("--version"));
-    let packages: Vec<_> = NEEDED.iter().filter(missing).map(|(_, package)| *package).collect();
+    let missing = |program: &&(&str, &[&str])| !runs(Command::new(program.0).arg("--version"));
+    let packages: Vec<_> = NEEDED.iter().filter(missing).flat_map(|(_, packages)| *packages).copied().collect();
     if packages.is_empty() {
         return Ok(());
     }
@@ -22,7 +26,7 @@ pub(crate) fn ensure() -> Result<(), String> {
     if runs(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(&packages)) {
         return Ok(());
     }
-    Err(format!("the tests start {0}: install it, on Debian with `apt-get install {0}`", packages.join(" ")))
+    Err(format!("the tests need {0}: install it, on Debian with `apt-get install {0}`", packages.join(" ")))
 }
 
 fn runs(command: &mut Command) -> bool {

@@ -12,11 +12,11 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
-use wasmtime::{Engine, component::Component};
+use wasmtime::{Engine, Module, component::Component};
 
 use crate::{
     Error, Result,
-    abi::{FileKind, FileShape, GuestAbi, GuestPre, componentize, detect},
+    abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, componentize, detect},
     compile_cache::CompileCache,
     error::one_line,
 };
@@ -68,18 +68,45 @@ impl Source {
 
 /// Code that is ready to be linked.
 pub(crate) struct CompiledCode {
-    component: Component,
+    code: Code,
     shape: FileShape,
     abi: &'static dyn GuestAbi,
 }
 
+/// What the compiler made of a file.
+#[derive(Clone)]
+pub(crate) enum Code {
+    Module(Module),
+    Component(Component),
+}
+
 impl CompiledCode {
-    pub(crate) fn component(&self) -> &Component {
-        &self.component
+    /// The component, for an ABI whose guests are components.
+    pub(crate) fn component(&self) -> Result<&Component> {
+        match &self.code {
+            Code::Component(component) => Ok(component),
+            Code::Module(_) => Err(self.other_kind("a component")),
+        }
+    }
+
+    /// The module, for an ABI whose guests are core modules.
+    pub(crate) fn module(&self) -> Result<&Module> {
+        match &self.code {
+            Code::Module(module) => Ok(module),
+            Code::Component(_) => Err(self.other_kind("a core module")),
+        }
+    }
+
+    fn other_kind(&self, expected: &str) -> Error {
+        let reason = format!("it is a {}, and a guest of this ABI is {expected}", self.shape.kind.as_str());
+        Error::Link { abi: self.abi.id(), reason }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
-        self.component.engine()
+        match &self.code {
+            Code::Module(module) => module.engine(),
+            Code::Component(component) => component.engine(),
+        }
     }
 
     pub(crate) fn shape(&self) -> &FileShape {
@@ -90,11 +117,11 @@ impl CompiledCode {
         self.abi
     }
 
-    /// Connects the code with the host's functions.
-    pub(crate) fn link(&self) -> Result<Box<dyn GuestPre>> {
+    /// Connects the code with the host's functions, as the operator wants it used.
+    pub(crate) fn link(&self, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
         let missing = self.abi.missing_imports(self)?;
         if missing.is_empty() {
-            self.abi.link(self)
+            self.abi.link(self, options)
         } else {
             Err(Error::MissingImports { abi: self.abi.id(), missing })
         }
@@ -118,13 +145,13 @@ impl Compiler {
         if let Some(code) = self.live.lock().get(&source.digest).and_then(Weak::upgrade) {
             return Ok(code);
         }
-        let (bytes, shape) = component_of(&source.bytes)?;
+        let (bytes, shape) = loadable(&source.bytes)?;
         let abi = detect(&shape)?;
-        let component = match self.disk.as_ref().and_then(|disk| disk.load(&source.digest)) {
-            Some(component) => component,
-            None => self.compile_component(&bytes, source)?,
+        let code = match self.disk.as_ref().and_then(|disk| disk.load(&source.digest, shape.kind)) {
+            Some(code) => code,
+            None => self.compile_anew(&bytes, shape.kind, source)?,
         };
-        let code = Arc::new(CompiledCode { component, shape, abi });
+        let code = Arc::new(CompiledCode { code, shape, abi });
         let mut live = self.live.lock();
         live.retain(|_, code| code.strong_count() > 0);
         live.insert(source.digest, Arc::downgrade(&code));
@@ -136,19 +163,22 @@ impl Compiler {
         self.compiled.load(Relaxed)
     }
 
-    fn compile_component(&self, bytes: &[u8], source: &Source) -> Result<Component> {
+    fn compile_anew(&self, bytes: &[u8], kind: FileKind, source: &Source) -> Result<Code> {
         self.compiled.fetch_add(1, Relaxed);
-        let component =
-            Component::new(&self.engine, bytes).map_err(|error| Error::Compile { reason: one_line(&error) })?;
+        let code = match kind {
+            FileKind::CoreModule => Module::new(&self.engine, bytes).map(Code::Module),
+            FileKind::Component => Component::new(&self.engine, bytes).map(Code::Component),
+        };
+        let code = code.map_err(|error| Error::Compile { reason: one_line(&error) })?;
         if let Some(disk) = &self.disk {
-            disk.store(&source.digest, &component);
+            disk.store(&source.digest, &code);
         }
-        Ok(component)
+        Ok(code)
     }
 }
 
-/// The component in a file, and its shape. A core module that carries its WIT world becomes one.
-pub(crate) fn component_of(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
+/// What is compiled of a file, and its shape. A core module that carries its WIT world becomes a component.
+pub(crate) fn loadable(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
     let shape = FileShape::read(bytes)?;
     if shape.kind == FileKind::CoreModule && shape.carries_wit {
         let component = Bytes::from(componentize(bytes)?);

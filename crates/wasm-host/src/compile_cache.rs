@@ -13,11 +13,12 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use wasmtime::{Engine, component::Component};
+use wasmtime::{Engine, Module, component::Component};
 
 use crate::{
     Error, Result,
-    compile::{Digest, write_hex},
+    abi::FileKind,
+    compile::{Code, Digest, write_hex},
     error::one_line,
 };
 
@@ -45,7 +46,7 @@ impl CompileCache {
     }
 
     /// The code of a file, when the directory has it whole.
-    pub(crate) fn load(&self, digest: &Digest) -> Option<Component> {
+    pub(crate) fn load(&self, digest: &Digest, kind: FileKind) -> Option<Code> {
         let path = self.path(digest);
         let file = match fs::read(&path) {
             Ok(file) => file,
@@ -62,8 +63,14 @@ impl CompileCache {
         // SAFETY: the seal shows that these are the bytes that `store` wrote for this engine, in a directory that
         // only this user, or root, may write to.
         #[expect(unsafe_code, reason = "wasmtime cannot check compiled code; the lines above say why it is ours")]
-        match unsafe { Component::deserialize(&self.engine, code) } {
-            Ok(component) => Some(component),
+        let loaded = unsafe {
+            match kind {
+                FileKind::CoreModule => Module::deserialize(&self.engine, code).map(Code::Module),
+                FileKind::Component => Component::deserialize(&self.engine, code).map(Code::Component),
+            }
+        };
+        match loaded {
+            Ok(code) => Some(code),
             Err(error) => {
                 tracing::warn!(path = %path.display(), error = one_line(&error), "cached code does not load; compiling again");
                 None
@@ -72,9 +79,13 @@ impl CompileCache {
     }
 
     /// Keeps the code of a file. A failure costs the next start a compilation, nothing else.
-    pub(crate) fn store(&self, digest: &Digest, component: &Component) {
+    pub(crate) fn store(&self, digest: &Digest, code: &Code) {
         let path = self.path(digest);
-        let written = component.serialize().map_err(|error| one_line(&error)).and_then(|code| {
+        let serialized = match code {
+            Code::Module(module) => module.serialize(),
+            Code::Component(component) => component.serialize(),
+        };
+        let written = serialized.map_err(|error| one_line(&error)).and_then(|code| {
             let mut file = Vec::with_capacity(MAGIC.len() + SEAL_BYTES + code.len());
             file.extend_from_slice(MAGIC);
             file.extend_from_slice(&self.seal(digest, &code));

@@ -70,6 +70,26 @@ pub enum Error {
         /// What did not fit.
         reason: String,
     },
+    /// What the operator says about how the guest is used is not what its ABI takes.
+    #[error("the options given for the {abi} ABI do not fit: {reason}")]
+    AbiOptions {
+        /// The guest's ABI.
+        abi: &'static str,
+        /// Which key, and what was expected.
+        reason: String,
+    },
+    /// A plugin that takes messages as a whole is to read their bodies in another way.
+    #[error(
+        "plugin `{plugin}` takes {phase}s as a whole: its body mode can be `buffer` or `none`, and `{mode}` is neither"
+    )]
+    WholeMessages {
+        /// The plugin.
+        plugin: String,
+        /// `request` or `response`.
+        phase: &'static str,
+        /// How it is to read them.
+        mode: crate::BodyMode,
+    },
     /// The guest could not be instantiated, or failed in its configure phase.
     #[error("plugin `{plugin}` does not start: {failure}")]
     Start {
@@ -160,6 +180,12 @@ pub enum Error {
         property: String,
         /// A plugin that provides it, too late.
         provider: Option<String>,
+    },
+    /// A regular expression is none.
+    #[error("not a regular expression: {reason}")]
+    InvalidRegex {
+        /// Where and why.
+        reason: String,
     },
     /// A plugin was built without code.
     #[error("plugin `{plugin}` has no code: give it `bytes` or a `file`")]

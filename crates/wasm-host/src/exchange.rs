@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use self::{
@@ -29,7 +29,7 @@ pub(crate) use self::{
     types::{ExchangeEnd, GuestFailure},
 };
 use crate::{
-    Body, BodyError, BodyMode, ExchangeFacts, Failure, Phase, PluginChain, Routing,
+    Body, BodyError, BodyMode, ExchangeFacts, Failure, Phase, Plugin, PluginChain, Routing,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     message::{Action, ExchangeState},
 };
@@ -76,10 +76,19 @@ impl Exchange {
         core.state(&shared).request = parts;
         for index in 0..shared.chain.plugins().len() {
             core.reached = index + 1;
+            if !core.is_for(&shared, index) {
+                core.passed = index + 1;
+                continue;
+            }
             let how = PhaseCall::headers(Phase::Request);
             let answer = match core.run(&shared, index, how, |guest, store| guest.on_request(store)).await {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
                 Ran::Closed(response, failure) => Read::Closed(response, failure),
+                Ran::Done(Action::Stop) => {
+                    core.over(&shared, index, Phase::RequestBody);
+                    core.passed = index + 1;
+                    break;
+                }
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(&shared, index, Phase::RequestBody);
                     if reading.mode == BodyMode::None {
@@ -94,6 +103,11 @@ impl Exchange {
             };
             match answer {
                 Read::On(next) => body = next,
+                Read::Last(next) => {
+                    body = next;
+                    core.passed = index + 1;
+                    break;
+                }
                 Read::Flows(next) => (body, flows) = (next, true),
                 Read::Respond(response) => {
                     core.refused(&shared, index);
@@ -177,12 +191,21 @@ impl Exchange {
             let read = match ran {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
                 Ran::Closed(response, failure) => Read::Closed(response, failure),
+                Ran::Done(Action::Stop) => {
+                    core.stopped(&shared, index);
+                    break;
+                }
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(&shared, index, Phase::ResponseBody);
                     if reading.mode == BodyMode::None {
                         continue;
                     }
-                    if !has_content(&self.method, core.state(&shared).response.status) {
+                    let takes_whole = shared.chain.plugins().get(index).is_some_and(Plugin::takes_whole_messages);
+                    if takes_whole && streams(&core.state(&shared).response.headers) {
+                        core.pass_stream(&shared, index);
+                        continue;
+                    }
+                    if !takes_whole && !has_content(&self.method, core.state(&shared).response.status) {
                         // Who sends the response might state the length that the body announces, even if none is sent.
                         if core.skip_body(&shared, index, reading) {
                             body = Body::empty();
@@ -197,8 +220,13 @@ impl Exchange {
             };
             let replaced = match read {
                 Read::On(next) => {
-                    body = next;
+                    body = self.content(core.state(&shared), next);
                     continue;
+                }
+                Read::Last(next) => {
+                    body = self.content(core.state(&shared), next);
+                    core.stopped(&shared, index);
+                    break;
                 }
                 Read::Flows(next) => {
                     (body, flows) = (next, true);
@@ -234,6 +262,18 @@ impl Exchange {
             std::mem::replace(&mut state.response, Response::new(()).into_parts().0)
         };
         Response::from_parts(parts, body)
+    }
+
+    /// The body of a response that a plugin has seen: none where the response has no content by what it now is.
+    fn content(&self, state: &mut ExchangeState, body: Body) -> Body {
+        let response = &mut state.response;
+        if has_content(&self.method, response.status) {
+            return body;
+        }
+        if response.status == StatusCode::NO_CONTENT {
+            response.headers.remove(header::CONTENT_LENGTH);
+        }
+        Body::empty()
     }
 
     /// Runs the complete phase of the plugins that the request reached, and ends the exchange.
@@ -314,6 +354,13 @@ fn has_content(method: &Method, status: StatusCode) -> bool {
     let is_tunnel = *method == Method::CONNECT && status.is_success();
     let is_bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) || status.is_informational();
     *method != Method::HEAD && !is_tunnel && !is_bodiless
+}
+
+/// Whether a response is one of events that come as they happen, and may never end.
+fn streams(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    ["text/event-stream", "application/x-ndjson"].iter().any(|streamed| essence.eq_ignore_ascii_case(streamed))
 }
 
 fn on_complete<'a>(

@@ -2,8 +2,8 @@ use wit_component::{DecodedWasm, WitPrinter};
 
 use crate::{
     Result, SchemaOrigin,
-    abi::{FileShape, detect},
-    compile::{Compiler, Digest, Source, component_of},
+    abi::{AbiOptions, FileKind, FileShape, detect},
+    compile::{Compiler, Digest, Source, loadable},
     plugin::read_schema,
 };
 
@@ -36,9 +36,9 @@ pub struct Inspection {
 pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection> {
     let file = FileShape::read(&source.bytes)?;
     let kind = file.kind;
-    let componentized = component_of(&source.bytes);
+    let loadable = loadable(&source.bytes);
     let mut problems = Vec::new();
-    let abi = match &componentized {
+    let abi = match &loadable {
         Ok((_, shape)) => detect(shape).map_err(|error| problems.push(error.to_string())).ok(),
         Err(error) => {
             problems.push(error.to_string());
@@ -46,7 +46,7 @@ pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection
         }
     };
     if abi.is_some() {
-        let linked = compiler.compile(source).and_then(|code| code.link());
+        let linked = compiler.compile(source).and_then(|code| code.link(&AbiOptions::NONE));
         if let Err(error) = linked {
             problems.push(error.to_string());
         }
@@ -55,8 +55,8 @@ pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection
         problems.push(format!("{} cannot be used: {reason}", SchemaOrigin::Plugin));
     }
     let config_schema = file.config_schema.clone().and_then(Result::ok);
-    let (wit, shape) = match componentized {
-        Ok((bytes, shape)) => (wit_of(&bytes), shape),
+    let (wit, shape) = match loadable {
+        Ok((bytes, shape)) => ((shape.kind == FileKind::Component).then(|| wit_of(&bytes)).flatten(), shape),
         Err(_) => (None, file),
     };
     Ok(Inspection {

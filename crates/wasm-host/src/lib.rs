@@ -42,6 +42,7 @@ mod metrics;
 mod plugin;
 mod policy;
 mod pool;
+mod scope;
 
 mod abi;
 mod compile;
@@ -79,3 +80,4 @@ pub use metrics::{Execution, Observer, Outcome, PluginObserver, PluginStats};
 pub use plugin::{Plugin, PluginBuilder};
 pub use policy::{ClosedAnswer, Failure, FailureAction, FailureClass, FailurePolicy, PhasePolicy};
 pub use pool::{PoolPolicy, Reuse};
+pub use scope::{PathRegex, PathRule, Scope};

@@ -11,8 +11,9 @@ use crate::{CacheStats, CircuitState, FailureClass, Phase};
 
 /// Who is told of what plugins do, to count it. Called on the request's path: it must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
-    /// A plugin is loaded: who is told of its calls. A place to make its counters once.
-    fn plugin(&self, name: &str) -> Arc<dyn PluginObserver>;
+    /// A plugin is loaded, of this ABI, or of none when it has no code: who is told of its calls. A place to make its
+    /// counters once.
+    fn plugin(&self, name: &str, abi: Option<&'static str>) -> Arc<dyn PluginObserver>;
 }
 
 /// Who is told of one plugin's calls.
@@ -49,6 +50,10 @@ pub enum Outcome {
     Reset,
     /// The plugin has the request sent again.
     Retry,
+    /// The message goes on past the plugins that would see it next.
+    Stop,
+    /// The plugin was not called: it takes responses as a whole, and this one streams.
+    StreamPassed,
     /// The call failed.
     Failed(FailureClass),
     /// The plugin was not called, because its circuit is open.
@@ -65,6 +70,8 @@ impl Outcome {
             Self::Finish => "finish",
             Self::Reset => "reset",
             Self::Retry => "retry",
+            Self::Stop => "stop",
+            Self::StreamPassed => "stream-passed",
             Self::Failed(class) => class.as_str(),
             Self::CircuitOpen => "circuit-open",
         }
@@ -75,7 +82,7 @@ impl Outcome {
 pub(crate) struct NoObserver;
 
 impl Observer for NoObserver {
-    fn plugin(&self, _: &str) -> Arc<dyn PluginObserver> {
+    fn plugin(&self, _: &str, _: Option<&'static str>) -> Arc<dyn PluginObserver> {
         Arc::new(NoObserver)
     }
 }
@@ -88,7 +95,8 @@ impl PluginObserver for NoObserver {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginStats {
-    /// Calls that ended, of all phases. Those that were not made because the circuit was open are not among them.
+    /// Calls that ended, of all phases. Those that were not made, because the circuit was open or a response streamed, are not
+    /// among them.
     pub executions: u64,
     /// Calls that failed, by class; classes that did not happen are absent.
     pub failures: Vec<(FailureClass, u64)>,
@@ -122,7 +130,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn count(&self, outcome: Outcome) {
-        if outcome == Outcome::CircuitOpen {
+        if matches!(outcome, Outcome::CircuitOpen | Outcome::StreamPassed) {
             return;
         }
         self.executions.fetch_add(1, Relaxed);

@@ -12,7 +12,7 @@ pub use self::builder::PluginBuilder;
 pub(crate) use self::configure::read_schema;
 use crate::{
     BodyMode, BodyReading, CircuitState, Digest, Error, Failure, FailureClass, FailurePolicy, Limits, Phase, Phases,
-    PluginEngine, PluginObserver, PluginStats, Result, SecretSource, WatchedFailures,
+    PluginEngine, PluginObserver, PluginStats, Result, Scope, SecretSource, WatchedFailures,
     abi::{Declared, GuestPre},
     breaker::Breaker,
     compile::CompiledCode,
@@ -38,6 +38,7 @@ struct Inner {
     breaker: Option<Breaker>,
     requires: Vec<String>,
     provides: Vec<String>,
+    scope: Scope,
     priority: i32,
     counters: Counters,
     observer: Arc<dyn PluginObserver>,
@@ -54,6 +55,13 @@ enum Code {
 }
 
 impl Code {
+    fn abi(&self) -> Option<&'static str> {
+        match self {
+            Self::Loaded { compiled, .. } => Some(compiled.abi().id()),
+            Self::Absent(_) => None,
+        }
+    }
+
     fn digest(&self) -> Option<Digest> {
         match self {
             Self::Loaded { digest, .. } => Some(*digest),
@@ -95,10 +103,7 @@ impl Plugin {
 
     /// The name of its ABI; none for a plugin without code.
     pub fn abi(&self) -> Option<&'static str> {
-        match &self.0.code {
-            Code::Loaded { compiled, .. } => Some(compiled.abi().id()),
-            Code::Absent(_) => None,
-        }
+        self.0.code.abi()
     }
 
     /// The phases in which it is called.
@@ -161,6 +166,16 @@ impl Plugin {
         &self.0.context.name
     }
 
+    /// Which exchanges of its routes it is for.
+    pub fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    /// Whether its body phases are about whole messages.
+    pub(crate) fn takes_whole_messages(&self) -> bool {
+        self.0.declared.whole_messages
+    }
+
     pub(crate) fn policy(&self) -> &FailurePolicy {
         &self.0.policy
     }
@@ -215,6 +230,7 @@ impl Inner {
     /// Puts the operator's word in the place of the guest's, and checks that it can be held.
     fn set_readings(&mut self, wanted: [(&'static str, Option<BodyReading>); 2]) -> Result<()> {
         let Phases { request_body, response_body, .. } = self.phases;
+        let whole_messages = self.declared.whole_messages;
         let declared = [&mut self.declared.request_body, &mut self.declared.response_body];
         let limit = self.context.limits.body_bytes;
         for (((phase, wanted), declared), has_phase) in
@@ -222,6 +238,9 @@ impl Inner {
         {
             let plugin = || self.context.name.to_string();
             *declared = wanted.unwrap_or(*declared);
+            if has_phase && whole_messages && !matches!(declared.mode, BodyMode::None | BodyMode::Buffer(_)) {
+                return Err(Error::WholeMessages { plugin: plugin(), phase, mode: declared.mode });
+            }
             if !has_phase && declared.mode != BodyMode::None {
                 return Err(Error::NoBodyPhase { plugin: plugin(), phase });
             }

@@ -115,6 +115,7 @@ impl Pool {
                 if self.reuse.as_ref().is_some_and(|reuse| fits(&instance, reuse)) {
                     return Some(instance);
                 }
+                instance.retire();
             }
         }
         None
@@ -122,29 +123,27 @@ impl Pool {
 
     /// Drops an instance at rest. Whether there was one.
     pub(crate) fn drop_one(&self) -> bool {
-        let dropped = self.idle.iter().any(|shard| shard.lock().pop().is_some());
-        if dropped {
-            self.idle_count.fetch_sub(1, Relaxed);
-        }
-        dropped
+        let Some(instance) = self.idle.iter().find_map(|shard| shard.lock().pop()) else { return false };
+        self.idle_count.fetch_sub(1, Relaxed);
+        instance.retire();
+        true
     }
 
     /// Keeps an instance that returned cleanly, or drops it.
     pub(crate) fn put(&self, instance: Instance) {
-        let Some(reuse) = &self.reuse else { return };
-        if !fits(&instance, reuse) {
-            return;
-        }
+        let Some(reuse) = self.reuse.as_ref().filter(|reuse| fits(&instance, reuse)) else {
+            return instance.retire();
+        };
         if self.idle_count.fetch_add(1, Relaxed) >= reuse.max_idle {
             self.idle_count.fetch_sub(1, Relaxed);
-            return;
+            return instance.retire();
         }
         if let Some(shard) = self.idle.get(own_index() % self.idle.len().max(1)) {
             let mut idle = shard.lock();
             idle.push(instance);
             // The oldest rest at the bottom, where nobody takes them from.
             while idle.first().is_some_and(|oldest| !fits(oldest, reuse)) {
-                drop(idle.remove(0));
+                idle.remove(0).retire();
                 self.idle_count.fetch_sub(1, Relaxed);
             }
         }
@@ -171,6 +170,12 @@ impl Pool {
             let shard = shard.lock();
             (count + shard.len() as u64, memory + shard.iter().map(Instance::memory).sum::<u64>())
         })
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.idle.iter().for_each(|shard| shard.lock().drain(..).for_each(Instance::retire));
     }
 }
 

@@ -1,8 +1,11 @@
 //! One instance: a store with its guest, and a call of it within its limits.
 
+mod calls;
+mod core_state;
 mod host;
 mod sources;
 mod stdio;
+mod wasi;
 mod wasi_http;
 
 use std::{
@@ -30,6 +33,8 @@ pub(crate) struct Instance {
     store: HostStore,
     guest: Box<dyn Guest>,
     meter: Arc<Meter>,
+    /// The guest is told when it goes.
+    cleans_up: bool,
     pub(crate) created: Instant,
     pub(crate) uses: u32,
 }
@@ -82,7 +87,8 @@ impl Instance {
             }
             Err(overrun) => return Err(late(overrun.into(), startup)),
         };
-        let mut instance = Self { store, guest, meter, created: Instant::now(), uses: 0 };
+        let cleans_up = pre.cleans_up();
+        let mut instance = Self { store, guest, meter, cleans_up, created: Instant::now(), uses: 0 };
         if pre.phases().configure {
             let left = startup.saturating_sub(instance.elapsed());
             let configured =
@@ -148,6 +154,24 @@ impl Instance {
         };
         state.end_call(phase);
         outcome
+    }
+
+    /// Ends an instance whose calls all returned. A guest that cleans up is told, on a task of its own, within the time
+    /// for starting it; outside of a tokio runtime it is not told.
+    pub(crate) fn retire(mut self) {
+        if !self.cleans_up {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let startup = self.store.data().plugin.limits.startup;
+            let ended =
+                self.call_within((startup, startup), Phase::Configure, |guest, store| guest.clean_up(store)).await;
+            if let Err(failure) = ended {
+                let plugin = &*self.store.data().plugin.name;
+                tracing::warn!(plugin, class = failure.class.as_str(), "plugin failed as it went: {}", failure.message);
+            }
+        });
     }
 
     /// How long the last call took, or has taken.

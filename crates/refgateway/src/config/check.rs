@@ -144,6 +144,13 @@ fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
         if plugin.config_schema.as_ref().is_some_and(|schema| !schema.is_string() && !schema.is_object()) {
             findings.add(path.key("config_schema"), "a schema is a map, or the path of a file with one");
         }
+        for (key, index, message) in plugin.matches.problems() {
+            findings.add(path.key("match").key(key).index(index), message);
+        }
+        for (index, name) in plugin.matches.services.iter().enumerate() {
+            let services = config.services.iter().map(|s| s.name.as_str());
+            known("service", name, services, path.key("match").key("services").index(index), findings);
+        }
         let granted = path.key("grants").key("secrets");
         // What is in the directory is known when the plugins are loaded.
         let is_open = |name: &String| *name == "*" || config.secrets_dir.is_some();

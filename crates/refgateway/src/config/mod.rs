@@ -11,6 +11,7 @@ mod kv;
 mod load;
 mod model;
 mod plugin;
+mod plugin_match;
 mod problem;
 mod secrets;
 mod sharing;
@@ -32,6 +33,7 @@ pub use self::{
         UpstreamTls,
     },
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
+    plugin_match::PluginMatch,
     problem::{ConfigError, Problem},
     secrets::SecretPlace,
     sharing::{QueueBounds, QueueGrants, QueueUse, RateLimitGrant},

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Bodies, CircuitBreaker, HttpGrant, HttpLimits, KvGrants, KvQuota, OnFailure, QueueGrants, RateLimitGrant, Size,
-    Time,
+    Bodies, CircuitBreaker, HttpGrant, HttpLimits, KvGrants, KvQuota, OnFailure, PluginMatch, QueueGrants,
+    RateLimitGrant, Size, Time,
 };
 
 /// Code, config, grants and limits under one name.
@@ -22,6 +22,12 @@ pub struct Plugin {
     /// Handed to the plugin as JSON; any shape.
     #[serde(default)]
     pub config: Value,
+    /// How the plugin is used, in the words of its ABI: the ABI's page says which there are.
+    #[serde(default)]
+    pub abi: Value,
+    /// Which requests of its routes it is for; all of them where nothing is said.
+    #[serde(default, rename = "match")]
+    pub matches: PluginMatch,
     /// A JSON Schema for `config`, or the path of a file with one; it holds besides the one that the plugin ships.
     #[serde(default)]
     pub config_schema: Option<Value>,
@@ -67,6 +73,8 @@ impl Plugin {
             name,
             file,
             config: Value::Null,
+            abi: Value::Null,
+            matches: PluginMatch::default(),
             config_schema: None,
             priority: 0,
             tick: None,
@@ -89,6 +97,8 @@ impl fmt::Debug for Plugin {
         f.debug_struct("Plugin")
             .field("name", &self.name)
             .field("file", &self.file)
+            .field("abi", &self.abi)
+            .field("matches", &self.matches)
             .field("priority", &self.priority)
             .field("tick", &self.tick)
             .field("requires", &self.requires)

@@ -206,6 +206,7 @@ impl fmt::Display for PluginError {
             | E::BodyMode { .. }
             | E::NoBodyPhase { .. }
             | E::NoTickPhase { .. }
+            | E::WholeMessages { .. }
             | E::Tick { .. }
             | E::Secrets { .. }
             | E::ConfigMisfit { .. }
@@ -249,7 +250,7 @@ impl LoadedPlugin {
         let mut schema = None;
         let plugin = if settings.enabled {
             let mut builder =
-                settings::builder(settings).version(version.to_string()).secret_source(Arc::clone(secrets));
+                settings::builder(settings)?.version(version.to_string()).secret_source(Arc::clone(secrets));
             schema = settings::schema(settings)?;
             if let Some(schema) = &schema {
                 builder = builder.config_schema(schema.clone());
@@ -269,7 +270,9 @@ impl LoadedPlugin {
 
     fn absent(engine: &PluginEngine, settings: &config::Plugin, version: u64, error: &PluginError) -> Self {
         let reason = error.to_string();
-        let plugin = settings::builder(settings).version(version.to_string()).absent(engine, reason.clone());
+        // A config whose expressions are none was refused before any plugin was loaded.
+        let builder = settings::builder(settings).unwrap_or_else(|_| Plugin::builder(&settings.name));
+        let plugin = builder.version(version.to_string()).absent(engine, reason.clone());
         let readings = Some(Readings::of(&plugin));
         let degraded = Mutex::new(Some(Degraded { reason, by_secrets: false }));
         let (settings, plugin) = (settings.clone(), Some(plugin));

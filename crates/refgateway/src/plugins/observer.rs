@@ -137,7 +137,7 @@ fn circuit_value(circuit: CircuitState) -> u64 {
 pub(super) struct Prometheus;
 
 impl Observer for Prometheus {
-    fn plugin(&self, name: &str) -> Arc<dyn PluginObserver> {
+    fn plugin(&self, name: &str, _: Option<&'static str>) -> Arc<dyn PluginObserver> {
         Arc::new(Metrics::new(name))
     }
 }

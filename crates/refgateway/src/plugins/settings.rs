@@ -11,10 +11,12 @@ use super::{http_settings, rate_limits, state};
 use crate::config::{self, PoolMode, Size, Time};
 
 /// Describes the plugin that a config describes.
-pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
+pub(super) fn builder(settings: &config::Plugin) -> Result<PluginBuilder, wasm_host::Error> {
     let builder = Plugin::builder(&settings.name)
         .file(&settings.file)
         .config(settings.config.clone())
+        .abi_options(settings.abi.clone())
+        .scope(settings.matches.scope()?)
         .limits(limits(&settings.limits))
         .grants(grants(&settings.grants))
         .pool(pool(&settings.pool))
@@ -35,10 +37,10 @@ pub(super) fn builder(settings: &config::Plugin) -> PluginBuilder {
         Some(every) => builder.tick(every.0),
         None => builder,
     };
-    match settings.circuit_breaker {
+    Ok(match settings.circuit_breaker {
         Some(given) => builder.circuit_breaker(circuit_breaker(given)),
         None => builder,
-    }
+    })
 }
 
 /// The operator's schema for the plugin's config, read from its file if it is in one.

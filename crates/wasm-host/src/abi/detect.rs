@@ -1,4 +1,4 @@
-use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{Encoding, ExternalKind, FuncType, Parser, Payload, Validator, WasmFeatures, types::Types};
 
 use crate::{
     Error, Result,
@@ -20,6 +20,8 @@ pub(crate) struct FileShape {
     /// A core module with a WIT world in a custom section, ready to be made a component.
     pub(crate) carries_wit: bool,
     pub(crate) config_schema: Option<ShippedSchema>,
+    /// The functions that a core module exports.
+    pub(crate) functions: Vec<(String, FuncType)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl FileShape {
             return Err(Error::NotWasm { found });
         }
         let damaged = |error: wasmparser::BinaryReaderError| Error::Damaged { reason: error.to_string() };
-        Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(damaged)?;
+        let types = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(damaged)?;
 
         let mut shape = Self {
             kind: FileKind::CoreModule,
@@ -56,6 +58,7 @@ impl FileShape {
             exports: Vec::new(),
             carries_wit: false,
             config_schema: None,
+            functions: Vec::new(),
         };
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
@@ -66,11 +69,22 @@ impl FileShape {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::CustomSection(section) if section.name() == CONFIG_SCHEMA => shape.add_schema(section.data()),
-                payload if depth == 0 => shape.add(payload).map_err(damaged)?,
+                payload if depth == 0 => shape.add(payload, &types).map_err(damaged)?,
                 _ => {}
             }
         }
         Ok(shape)
+    }
+
+    /// The type of a function that a core module exports.
+    pub(crate) fn function(&self, name: &str) -> Option<&FuncType> {
+        self.functions.iter().find(|(export, _)| export == name).map(|(_, ty)| ty)
+    }
+
+    /// Whether a core module imports one of these functions from a module of this name.
+    pub(crate) fn imports_one_of(&self, module: &str, functions: &[&str]) -> bool {
+        let mut imports = self.imports.iter().filter_map(|import| import.strip_prefix(module)?.strip_prefix('.'));
+        imports.any(|import| functions.contains(&import))
     }
 
     fn add_schema(&mut self, data: &[u8]) {
@@ -85,7 +99,7 @@ impl FileShape {
         });
     }
 
-    fn add(&mut self, payload: Payload<'_>) -> Result<(), wasmparser::BinaryReaderError> {
+    fn add(&mut self, payload: Payload<'_>, types: &Types) -> Result<(), wasmparser::BinaryReaderError> {
         match payload {
             Payload::ImportSection(section) => {
                 for import in section.into_imports() {
@@ -95,7 +109,12 @@ impl FileShape {
             }
             Payload::ExportSection(section) => {
                 for export in section {
-                    self.exports.push(export?.name.to_owned());
+                    let export = export?;
+                    self.exports.push(export.name.to_owned());
+                    if export.kind == ExternalKind::Func {
+                        let ty = types.as_ref()[types.as_ref().core_function_at(export.index)].unwrap_func().clone();
+                        self.functions.push((export.name.to_owned(), ty));
+                    }
                 }
             }
             Payload::ComponentImportSection(section) => {

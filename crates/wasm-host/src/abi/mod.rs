@@ -4,14 +4,19 @@
 //! failure means in `chain`.
 
 mod componentize;
+mod core_module;
 mod detect;
+mod memory;
 mod native;
+mod options;
 
 use std::time::Duration;
 
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
+    memory::GuestMemory,
+    options::AbiOptions,
 };
 pub(crate) use crate::BoxFuture;
 use crate::{
@@ -42,8 +47,8 @@ pub(crate) trait GuestAbi: Send + Sync {
     /// Every import of the guest that the ABI does not have.
     fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>>;
 
-    /// Connects code with the host's functions.
-    fn link(&self, code: &CompiledCode) -> Result<Box<dyn GuestPre>>;
+    /// Connects code with the host's functions, as the operator wants it used.
+    fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>>;
 }
 
 /// Linked code, from which instances are made.
@@ -51,6 +56,12 @@ pub(crate) trait GuestPre: Send + Sync {
     /// The phases the guest has.
     fn phases(&self) -> Phases;
 
+    /// Whether the guest is to be told when it goes.
+    fn cleans_up(&self) -> bool {
+        false
+    }
+
+    /// Makes a guest, and has it start what it starts when it is loaded.
     fn instantiate<'a>(&'a self, store: &'a mut HostStore) -> BoxFuture<'a, wasmtime::Result<Box<dyn Guest>>>;
 }
 
@@ -109,6 +120,11 @@ pub(crate) trait Guest: Send {
     ) -> BoxFuture<'a, GuestResult<()>> {
         Box::pin(async { Ok(()) })
     }
+
+    /// The last call of a guest whose calls all returned, where its [`GuestPre`] cleans up.
+    fn clean_up<'a>(&'a mut self, _store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<()>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// How a call of a guest ended without a result.
@@ -135,6 +151,9 @@ pub(crate) struct Declared {
     pub(crate) failures: WatchedFailures,
     /// How long after one tick the next one comes.
     pub(crate) tick: Option<Duration>,
+    /// Its body phases are about whole messages: they see a response that has no content by what it is, too, and do not
+    /// see one that streams, which would have to be held.
+    pub(crate) whole_messages: bool,
 }
 
 /// The failures that a plugin's error phase sees.

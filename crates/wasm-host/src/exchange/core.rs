@@ -55,7 +55,7 @@ pub(crate) struct Cut {
 /// What an exchange has of one plugin.
 pub(super) struct Place {
     pub(super) seat: Option<Seat>,
-    /// The plugin failed: it is not called again.
+    /// The plugin failed, or the exchange is none of those that it is for: it is not called.
     bypassed: bool,
     /// It has had a call that returned.
     called: bool,
@@ -342,6 +342,24 @@ impl Core {
         if shared.finished.load(Relaxed) { self.settle_all(shared) } else { self.settle(shared, index) }
     }
 
+    /// Whether the plugin is for this request. One that is not is not called in this exchange.
+    pub(crate) fn is_for(&mut self, shared: &Shared, index: usize) -> bool {
+        let Some(plugin) = shared.chain.plugins().get(index) else { return false };
+        let is_for = plugin.scope().is_all() || plugin.scope().has(&self.state(shared).request, &shared.facts);
+        if !is_for {
+            self.place(index).bypassed = true;
+        }
+        is_for
+    }
+
+    /// A plugin that takes messages as a whole does not see a response that streams.
+    pub(crate) fn pass_stream(&mut self, shared: &Shared, index: usize) {
+        if let Some(plugin) = shared.chain.plugins().get(index) {
+            shared.ledger.note(plugin, Phase::ResponseBody, Outcome::StreamPassed, Duration::ZERO);
+        }
+        self.over(shared, index, Phase::ResponseBody);
+    }
+
     /// A plugin did not let the request pass: it sees how the exchange ends, and nothing else.
     pub(crate) fn refused(&mut self, shared: &Shared, index: usize) {
         let remaining = &mut self.place(index).remaining;
@@ -349,6 +367,13 @@ impl Core {
             .into_iter()
             .for_each(|phase| remaining.clear(phase));
         self.settle(shared, index);
+    }
+
+    /// A plugin has ended the response phases: those before it in the chain do not see the response.
+    pub(crate) fn stopped(&mut self, shared: &Shared, index: usize) {
+        for index in 0..=index {
+            self.over(shared, index, Phase::ResponseBody);
+        }
     }
 
     /// The response's headers are on their way: no failure can be answered any more.

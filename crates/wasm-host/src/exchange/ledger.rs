@@ -105,6 +105,7 @@ impl Decided for Action {
         match self {
             Self::Continue => Outcome::Continue,
             Self::Respond(_) => Outcome::Respond,
+            Self::Stop => Outcome::Stop,
         }
     }
 }
@@ -116,6 +117,7 @@ impl Decided for BodyAction {
             Self::Replace(_) => Outcome::Replace,
             Self::Finish(_) => Outcome::Finish,
             Self::Reset => Outcome::Reset,
+            Self::Stop => Outcome::Stop,
             Self::Respond(_) => Outcome::Respond,
         }
     }

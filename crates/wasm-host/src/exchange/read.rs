@@ -50,6 +50,8 @@ pub(crate) struct Reader {
 pub(crate) enum Read {
     /// The message goes on with this body.
     On(Body),
+    /// The message goes on with this body, past the plugins that would see it next.
+    Last(Body),
     /// The message goes on with this body, of which the plugin sees each piece.
     Flows(Body),
     /// The plugin answers.
@@ -142,6 +144,7 @@ impl Reader {
                 Read::On(held.into_body())
             }
             Ran::Done(BodyAction::Replace(bytes) | BodyAction::Finish(bytes)) => Read::On(held.into_replaced(bytes)),
+            Ran::Done(BodyAction::Stop) => Read::Last(held.into_body()),
             Ran::Done(BodyAction::Reset) => Read::On(Body::failed(self.cut_error())),
             Ran::Done(BodyAction::Respond(response)) => Read::Respond(response.into_response()),
             Ran::Closed(response, failure) => Read::Closed(response, failure),
@@ -281,6 +284,7 @@ fn on_body<'a>(
         };
         match action {
             BodyAction::Respond(_) if !is_held => Err(invalid("answered with `respond` after the headers were sent")),
+            BodyAction::Stop if !is_held => Err(invalid("stopped the chain after the headers were sent")),
             BodyAction::Replace(_) | BodyAction::Finish(_) | BodyAction::Reset if is_start => {
                 Err(invalid("answered a `start` with more than `pass`, `leave` or `respond`"))
             }

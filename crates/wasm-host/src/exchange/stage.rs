@@ -152,7 +152,7 @@ impl Flow {
             PieceKind::Event(event) => BodyPiece::Event(event),
         };
         match self.reader.ask_alone(&piece).await {
-            Ran::Done(BodyAction::Pass) => self.emit(raw),
+            Ran::Done(BodyAction::Pass | BodyAction::Stop) => self.emit(raw),
             Ran::Done(BodyAction::Replace(bytes)) => self.emit(bytes),
             Ran::Done(BodyAction::Finish(bytes)) => {
                 self.emit(bytes);
@@ -184,7 +184,7 @@ impl Flow {
                 let index = self.reader.index;
                 return Err(self.reader.cut(Cut { index, response, failure }).await);
             }
-            Ran::Done(BodyAction::Pass | BodyAction::Leave) | Ran::Skipped | Ran::Bypassed => {}
+            Ran::Done(BodyAction::Pass | BodyAction::Leave | BodyAction::Stop) | Ran::Skipped | Ran::Bypassed => {}
         }
         if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {
             self.ready.push_back(Frame::trailers(trailers));

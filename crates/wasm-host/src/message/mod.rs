@@ -26,6 +26,8 @@ pub(crate) enum Action {
     Continue,
     /// Answer with this.
     Respond(Box<LocalResponse>),
+    /// Go on with the message as it now is, past the plugins that would see it next.
+    Stop,
 }
 
 /// A part of a body, as the mode of the plugin has it.
@@ -48,6 +50,8 @@ pub(crate) enum BodyAction {
     Reset,
     Leave,
     Respond(Box<LocalResponse>),
+    /// Like `Pass` for a body that is held whole, past the plugins that would see the message next.
+    Stop,
 }
 
 /// What a guest decided about a failure.

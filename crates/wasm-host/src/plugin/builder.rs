@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::{Code, Inner, Plugin, configure::Configuring};
 use crate::{
     BodyReading, CircuitBreaker, Digest, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy,
-    Result, SecretSource,
-    abi::Declared,
+    Result, Scope, SecretSource,
+    abi::{AbiOptions, Declared},
     breaker::Breaker,
     capability::{
         CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
@@ -31,6 +31,8 @@ pub struct PluginBuilder {
     source: Option<Origin>,
     config: Value,
     config_schema: Option<Value>,
+    abi_options: Value,
+    scope: Scope,
     secrets: Option<Arc<dyn SecretSource>>,
     limits: Limits,
     grants: Grants,
@@ -70,6 +72,8 @@ impl PluginBuilder {
             source: None,
             config: Value::Null,
             config_schema: None,
+            abi_options: Value::Null,
+            scope: Scope::default(),
             secrets: None,
             limits: Limits::default(),
             grants: Grants::default(),
@@ -132,6 +136,19 @@ impl PluginBuilder {
     /// nothing is ever fetched.
     pub fn config_schema(mut self, schema: Value) -> Self {
         self.config_schema = Some(schema);
+        self
+    }
+
+    /// How the guest is used, in the words of its ABI: each page of `docs/abi/` says which words there are. A map; the
+    /// default is an empty one. Loading fails with [`Error::AbiOptions`] for a word that the ABI does not have.
+    pub fn abi_options(mut self, options: Value) -> Self {
+        self.abi_options = options;
+        self
+    }
+
+    /// Which exchanges of its routes it is for. The default is all of them.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
         self
     }
 
@@ -224,9 +241,10 @@ impl PluginBuilder {
         };
         let (compiled, pre, digest, config) = {
             let engine = engine.clone();
+            let options = std::mem::take(&mut self.abi_options);
             let compiled = tokio::task::spawn_blocking(move || {
                 let (compiled, digest) = origin.compile(&engine.0.compiler)?;
-                let pre = compiled.link()?;
+                let pre = compiled.link(&AbiOptions::new(&options))?;
                 let config = configuring.configure(compiled.shape().config_schema.as_ref())?;
                 Ok((compiled, pre, digest, config))
             });
@@ -262,7 +280,7 @@ impl PluginBuilder {
     fn assemble(self, engine: &PluginEngine, code: Code, config: PluginConfig, phases: Phases) -> Inner {
         let pool = Arc::new(Pool::new(&self.pool, &self.limits));
         engine.0.share(&pool);
-        let observer = engine.0.observer.plugin(&self.name);
+        let observer = engine.0.observer.plugin(&self.name, code.abi());
         let version = self.version.or_else(|| code.digest().map(short)).unwrap_or_default();
         let log_rate = LogRate::new(self.limits.log_rate, RateClock(Arc::clone(&engine.0.sources.clock)));
         let name: Arc<str> = self.name.into();
@@ -303,6 +321,7 @@ impl PluginBuilder {
             breaker,
             requires: self.requires,
             provides: self.provides,
+            scope: self.scope,
             priority: self.priority,
             counters: Counters::default(),
             observer,

@@ -5,14 +5,13 @@ use std::sync::{
 
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Sources, stdio::Output, wasi_http::WasiHttp};
+use super::{Sources, core_state::CoreState, wasi::Wasi, wasi_http::WasiHttp};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
     capability::{
-        GuestOutput, LogBudget, LogRate, MetricError, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics,
-        PluginQueues, PluginRateLimits, TraceContext,
+        LogBudget, LogRate, MetricError, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
+        PluginRateLimits, TraceContext,
     },
     limits::MemoryLimiter,
     message::ExchangeState,
@@ -21,8 +20,6 @@ use crate::{
 
 /// Handles to host resources that an instance may hold at once.
 pub(super) const HOST_RESOURCES: usize = 1024;
-/// Random bytes a guest may ask for at once.
-const RANDOM_BYTES: u64 = 64 << 10;
 
 /// What all instances of a plugin share.
 #[derive(Debug)]
@@ -76,10 +73,9 @@ pub(crate) struct HostState {
     http_calls: Arc<AtomicU32>,
     hostcalls_left: u32,
     log: LogBudget,
-    stdout: GuestOutput,
-    stderr: GuestOutput,
     last_words: Bytes,
-    wasi: WasiCtx,
+    pub(super) wasi: Wasi,
+    pub(crate) core: CoreState,
 }
 
 /// What is logged for a guest.
@@ -101,6 +97,8 @@ pub(crate) enum HostStop {
         "exports a phase of another type than its ABI has it: {0} (was it built against another version of the WIT?)"
     )]
     Misfit(String),
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl HostStop {
@@ -108,21 +106,13 @@ impl HostStop {
         match self {
             Self::Hostcalls(_) | Self::NoExchange => FailureClass::Hostcall,
             Self::Misfit(_) => FailureClass::InvalidOutput,
+            Self::Refused(_) => FailureClass::GuestError,
         }
     }
 }
 
 impl HostState {
     pub(crate) fn new(plugin: Arc<PluginContext>, meter: Arc<Meter>) -> Self {
-        let stdout = GuestOutput::new(plugin.limits.log_bytes);
-        let stderr = GuestOutput::new(plugin.limits.log_bytes);
-        let mut wasi = WasiCtx::builder();
-        wasi.stdout(Output(stdout.clone()))
-            .stderr(Output(stderr.clone()))
-            .allow_tcp(false)
-            .allow_udp(false)
-            .max_random_size(RANDOM_BYTES);
-        plugin.sources.give(&mut wasi, &plugin.name, plugin.instances.fetch_add(1, Relaxed));
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         let mut state = Self {
@@ -136,10 +126,9 @@ impl HostState {
             http_calls: Arc::default(),
             hostcalls_left: 0,
             log: LogBudget::new(0),
-            stdout,
-            stderr,
             last_words: Bytes::new(),
-            wasi: wasi.build(),
+            wasi: Wasi::new(&plugin),
+            core: CoreState::default(),
             plugin,
         };
         state.begin_call();
@@ -160,9 +149,9 @@ impl HostState {
         self.log_denied_calls();
         let last_words = std::mem::take(&mut self.last_words);
         let written = [
-            (self.stdout.take(), "stdout", LogLevel::Info),
+            (self.wasi.stdout.take(), "stdout", LogLevel::Info),
             (last_words, "stderr", LogLevel::Warn),
-            (self.stderr.take(), "stderr", LogLevel::Warn),
+            (self.wasi.stderr.take(), "stderr", LogLevel::Warn),
         ];
         for (bytes, context, level) in written.into_iter().filter(|(bytes, ..)| !bytes.is_empty()) {
             let text = String::from_utf8_lossy(&bytes);
@@ -186,7 +175,7 @@ impl HostState {
 
     /// What the guest wrote to stderr in this call. It is still logged when the call ends.
     pub(super) fn take_stderr(&mut self) -> String {
-        self.last_words = self.stderr.take();
+        self.last_words = self.wasi.stderr.take();
         String::from_utf8_lossy(&self.last_words).into_owned()
     }
 
@@ -254,10 +243,4 @@ fn emit(plugin: &PluginContext, exchange: Option<&ExchangeState>, message: Messa
     let exchange = exchange.map_or("", |exchange| &exchange.facts.id);
     let version = &plugin.version;
     plugin.log.log(&LogRecord { plugin: &plugin.name, version, exchange, level, context, message, fields });
-}
-
-impl WasiView for HostState {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
 }

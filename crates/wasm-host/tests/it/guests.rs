@@ -118,6 +118,12 @@ pub(crate) async fn native_misbehave() {
 }
 
 #[tokio::test]
+pub(crate) async fn native_scenario() {
+    // Told nothing, it does nothing; what it does has its own tests.
+    assert_eq!(status(&load(guest::NATIVE_SCENARIO).await, &[]).await, 0);
+}
+
+#[tokio::test]
 pub(crate) async fn native_count() {
     let kept = PoolPolicy::Reuse(Reuse::default());
     for (policy, expected) in [(PoolPolicy::Fresh, ["1", "1", "1"]), (kept, ["1", "2", "3"])] {

@@ -29,6 +29,7 @@ mod queue;
 mod rate_limit;
 mod repeatable;
 mod routing;
+mod scenarios;
 mod ticks;
 
 macro_rules! has_a_test {

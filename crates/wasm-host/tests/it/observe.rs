@@ -12,7 +12,7 @@ use crate::common::{ask, open, passed, plugin, request, response};
 struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Observer for Seen {
-    fn plugin(&self, name: &str) -> Arc<dyn PluginObserver> {
+    fn plugin(&self, name: &str, _: Option<&'static str>) -> Arc<dyn PluginObserver> {
         self.0.lock().push(format!("loaded {name}"));
         Arc::new(self.clone())
     }

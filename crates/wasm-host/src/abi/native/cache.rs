@@ -10,7 +10,7 @@ use super::{
     hostcalls::{HeaderList, list},
 };
 use crate::{
-    CacheContent, LogLevel,
+    CacheContent,
     capability::{CacheHit, CacheLifetime, CacheProblem},
     message::{EditBudget, EditError, Headers, LocalResponse},
     store::{HostState, HostStop},
@@ -82,17 +82,12 @@ impl HostState {
     }
 
     fn cache_error(&mut self, problem: CacheProblem) -> CacheError {
+        self.report_cache_problem(&problem);
         match problem {
-            CacheProblem::Denied => {
-                self.denied("cache", "grants.cache", "the use of it");
-                CacheError::Denied
-            }
+            CacheProblem::Denied => CacheError::Denied,
             CacheProblem::InvalidKey => CacheError::InvalidKey,
             CacheProblem::TooLarge => CacheError::TooLarge,
-            CacheProblem::Unavailable(reason) => {
-                self.log(LogLevel::Warn, "host", &format!("cache: does not answer: {reason}"));
-                CacheError::Unavailable
-            }
+            CacheProblem::Unavailable(_) => CacheError::Unavailable,
         }
     }
 }

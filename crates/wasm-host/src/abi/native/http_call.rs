@@ -10,21 +10,8 @@ use crate::{HttpCallError as CallError, capability::WholeCall, store::HostState}
 impl http_call::Host for HostState {
     async fn send(&mut self, request: Request) -> Result<Result<Response, HttpCallError>> {
         self.count_hostcall()?;
-        let trace = self.trace();
-        let http = std::sync::Arc::clone(&self.plugin.http);
-        let sent = match http.admit(call_of(request), trace, self.http_calls()) {
-            Ok(call) => http.send(call).await,
-            Err(error) => Err(error),
-        };
-        Ok(match sent {
-            Ok(response) => Ok(response_of(&response)),
-            Err(error) => {
-                if let Some((key, what)) = error.denial() {
-                    self.denied("http", key, &what);
-                }
-                Err(error.into())
-            }
-        })
+        let sent = HostState::send(self, call_of(request)).await;
+        Ok(sent.map(|response| response_of(&response)).map_err(HttpCallError::from))
     }
 }
 

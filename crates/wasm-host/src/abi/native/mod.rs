@@ -22,7 +22,7 @@ use wasmtime::{
 use self::{bindings::exports::wasm_host::plugin as phases, guest::NativePre};
 use crate::{
     Error, Result,
-    abi::{FileKind, FileShape, GuestAbi, GuestPre},
+    abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre},
     compile::CompiledCode,
     error::one_line,
     store::HostState,
@@ -67,12 +67,13 @@ impl GuestAbi for Native {
     }
 
     fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(imports::missing(code.component(), &linker(code.engine())?))
+        Ok(imports::missing(code.component()?, &linker(code.engine())?))
     }
 
-    fn link(&self, code: &CompiledCode) -> Result<Box<dyn GuestPre>> {
+    fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
+        options.refuse(ID)?;
         let link_error = |error: wasmtime::Error| Error::Link { abi: ID, reason: one_line(&error) };
-        let instance = linker(code.engine())?.instantiate_pre(code.component()).map_err(link_error)?;
+        let instance = linker(code.engine())?.instantiate_pre(code.component()?).map_err(link_error)?;
         macro_rules! indices {
             ($phase:ident, $name:literal) => {
                 exports(&code.shape().exports, $name)

@@ -1,10 +1,14 @@
-//! One nested cargo call a set of guests.
+//! Guests from source: one nested cargo call a set of Rust ones, one call of the compiler a C one.
+
+mod c;
 
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
+
+pub use self::c::{CGuest, build_c};
 
 /// A set of guests: a cargo workspace of its own, built for one target.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +17,19 @@ pub struct GuestSet<'a> {
     pub workspace: &'a Path,
     /// The target triple.
     pub target: &'a str,
-    /// Whether the guests are the examples of one package, and not packages.
-    pub examples: bool,
+    /// What of it.
+    pub pick: Pick<'a>,
+}
+
+/// Which guests of a workspace are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick<'a> {
+    /// Its packages.
+    Packages,
+    /// The examples of its one package.
+    Examples,
+    /// One example of its one package.
+    Example(&'a str),
 }
 
 /// Why guests could not be built.
@@ -24,6 +39,8 @@ pub enum BuildError {
     Io(io::Error),
     /// cargo failed; its messages say why.
     Failed(ExitStatus),
+    /// Another tool is missing or failed.
+    Tool(String),
 }
 
 impl fmt::Display for BuildError {
@@ -31,6 +48,7 @@ impl fmt::Display for BuildError {
         match self {
             Self::Io(error) => write!(f, "cannot build guests: {error}"),
             Self::Failed(status) => write!(f, "cargo failed to build guests ({status})"),
+            Self::Tool(message) => f.write_str(message),
         }
     }
 }
@@ -50,8 +68,10 @@ pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBu
         .args(["build", "--release", "--locked", "--quiet", "--target", set.target])
         .arg("--target-dir")
         .arg(target_dir);
-    if set.examples {
-        cargo.arg("--examples");
+    match set.pick {
+        Pick::Packages => {}
+        Pick::Examples => drop(cargo.arg("--examples")),
+        Pick::Example(name) => drop(cargo.args(["--example", name])),
     }
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_of_the_outer_build) {
@@ -62,8 +82,14 @@ pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBu
     if !status.success() {
         return Err(BuildError::Failed(status));
     }
-    let output = target_dir.join(set.target).join(if set.examples { "release/examples" } else { "release" });
-    list(&output)
+    let release = target_dir.join(set.target).join("release");
+    match set.pick {
+        Pick::Packages => list(&release),
+        Pick::Examples => list(&release.join("examples")),
+        Pick::Example(name) => {
+            Ok(list(&release.join("examples"))?.into_iter().filter(|(built, _)| built == name).collect())
+        }
+    }
 }
 
 /// Whether a variable says how the host is built, which is not how guests are.

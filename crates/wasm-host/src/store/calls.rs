@@ -1,0 +1,41 @@
+//! What the hostcalls of every ABI do alike: the call, and a word to the operator when it is not granted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::HostState;
+use crate::{
+    HttpCallError, LogLevel,
+    capability::{CacheProblem, WholeCall},
+};
+
+impl HostState {
+    /// Makes a call over HTTP, within the plugin's grants and limits, as part of the exchange that is under way.
+    pub(crate) async fn send(&mut self, call: WholeCall) -> Result<Response<Bytes>, HttpCallError> {
+        let trace = self.trace();
+        let http = Arc::clone(&self.plugin.http);
+        let sent = match http.admit(call, trace, self.http_calls()) {
+            Ok(call) => http.send(call).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &sent
+            && let Some((key, what)) = error.denial()
+        {
+            self.denied("http", key, &what);
+        }
+        sent
+    }
+
+    /// Tells the operator why the cache did nothing, where the guest is not at fault.
+    pub(crate) fn report_cache_problem(&mut self, problem: &CacheProblem) {
+        match problem {
+            CacheProblem::Denied => self.denied("cache", "grants.cache", "the use of it"),
+            CacheProblem::Unavailable(reason) => {
+                self.log(LogLevel::Warn, "host", &format!("cache: does not answer: {reason}"));
+            }
+            CacheProblem::InvalidKey | CacheProblem::TooLarge => {}
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One table of what guests do, run on every ABI that can express it.
+//!
+//! Each ABI has a guest, `scenario/<abi>.rs` or `.c`, that does what the header `x-scenario` says. The request carries
+//! that header, and so does the upstream's response.
+
+use http::{HeaderValue, Request};
+use serde_json::Value;
+use test_guests as guest;
+use wasm_host::{Body, FailureClass, Plugin, PluginBuilder, RequestOutcome};
+
+use crate::common::{engine, open, text};
+
+/// An ABI with its guest.
+struct Abi {
+    name: &'static str,
+    file: &'static str,
+    /// What the guest is used as, in the words of its ABI.
+    options: Value,
+    /// The message that a guest of the ABI edits when it sees a request.
+    edits: Edits,
+    /// Scenarios of [`COMMON`] that the ABI has no words for.
+    cannot: &'static [&'static str],
+    /// What only this ABI can do wrong, and what comes of it: none where the guest is told and the message goes on.
+    wrong: &'static [(&'static str, Option<FailureClass>)],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Edits {
+    /// On its way to the upstream.
+    Request,
+    /// The response that the upstream will give.
+    #[allow(dead_code, reason = "an ABI that reads requests and edits responses comes with its guests")]
+    Response,
+}
+
+fn abis() -> Vec<Abi> {
+    vec![Abi {
+        name: "native",
+        file: guest::NATIVE_SCENARIO,
+        options: Value::Null,
+        edits: Edits::Request,
+        cannot: &[],
+        wrong: &[],
+    }]
+}
+
+/// What a guest does, and what then holds.
+const COMMON: [(&str, fn(&Abi, &Seen)); 9] = [
+    ("add-header", |abi, seen| assert_eq!(seen.edited(abi, "x-added"), ["1"], "{}", abi.name)),
+    ("remove-header", |abi, seen| assert!(seen.edited(abi, "x-remove").is_empty(), "{}", abi.name)),
+    ("read-body", |abi, seen| assert_eq!(seen.edited(abi, "x-body"), ["request body"], "{}", abi.name)),
+    ("replace-body", |abi, seen| {
+        let body = if abi.edits == Edits::Request { &seen.sent_body } else { &seen.body };
+        assert_eq!(body, "replaced", "{}", abi.name);
+    }),
+    ("reject", |abi, seen| {
+        assert!(!seen.was_sent, "{}", abi.name);
+        let body = if abi.cannot.contains(&"reject-with-body") { "" } else { "rejected" };
+        assert_eq!((seen.status, seen.body.as_str()), (403, body), "{}", abi.name);
+    }),
+    ("set-status", |abi, seen| assert_eq!((seen.was_sent, seen.status), (true, 418), "{}", abi.name)),
+    ("trap", |abi, seen| seen.failed(abi, FailureClass::Trap, 500)),
+    ("loop", |abi, seen| seen.failed(abi, FailureClass::CpuDeadline, 504)),
+    ("memory", |abi, seen| seen.failed(abi, FailureClass::Memory, 500)),
+];
+
+/// What was seen of one exchange.
+struct Seen {
+    was_sent: bool,
+    sent: http::HeaderMap,
+    sent_body: String,
+    status: u16,
+    headers: http::HeaderMap,
+    body: String,
+    failures: Vec<FailureClass>,
+}
+
+impl Seen {
+    /// The values of a header in the message that the ABI edits.
+    fn edited(&self, abi: &Abi, name: &str) -> Vec<&str> {
+        assert!(self.failures.is_empty() && self.was_sent, "{} {:?}", abi.name, self.failures);
+        let headers = if abi.edits == Edits::Request { &self.sent } else { &self.headers };
+        headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    fn failed(&self, abi: &Abi, class: FailureClass, status: u16) {
+        assert_eq!((&self.failures[..], self.status, self.was_sent), (&[class][..], status, false), "{}", abi.name);
+    }
+}
+
+impl Abi {
+    fn plugin(&self) -> PluginBuilder {
+        Plugin::builder(self.name).file(self.file).abi_options(self.options.clone())
+    }
+}
+
+async fn run(plugin: &Plugin, scenario: &'static str) -> Seen {
+    let mut exchange = open([plugin.clone()]);
+    let request = Request::post("/path?q=1").header("host", "example.test").header("x-remove", "1");
+    let request = request.header("x-scenario", scenario).body(Body::from("request body")).unwrap();
+    let (sent, answer) = match exchange.on_request(request).await {
+        RequestOutcome::Continue(request) => {
+            let mut response = crate::common::response(200);
+            response.headers_mut().insert("x-scenario", HeaderValue::from_static(scenario));
+            response.headers_mut().insert("x-remove", HeaderValue::from_static("1"));
+            (Some(request), response)
+        }
+        RequestOutcome::Respond(response) => (None, response),
+        RequestOutcome::BodyFailed(error) => panic!("{error}"),
+    };
+    let answer = exchange.on_response(answer).await;
+    let failures = exchange.failures().iter().map(|failure| failure.class).collect();
+    exchange.finish();
+    let (parts, body) = answer.into_parts();
+    let (was_sent, sent, sent_body) = match sent {
+        Some(request) => {
+            let (parts, body) = request.into_parts();
+            (true, parts.headers, text(body).await)
+        }
+        None => (false, http::HeaderMap::new(), String::new()),
+    };
+    let body = text(body).await;
+    Seen { was_sent, sent, sent_body, status: parts.status.as_u16(), headers: parts.headers, body, failures }
+}
+
+#[tokio::test]
+async fn every_abi_does_what_it_can_express() {
+    for abi in abis() {
+        let plugin = abi.plugin().load(engine()).await.unwrap_or_else(|error| panic!("{}: {error}", abi.name));
+        for (scenario, check) in COMMON {
+            if !abi.cannot.contains(&scenario) {
+                check(&abi, &run(&plugin, scenario).await);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_only_one_abi_can_do_wrong_fails_as_its_page_says() {
+    for abi in abis() {
+        let plugin = abi.plugin().load(engine()).await.unwrap();
+        for (scenario, class) in abi.wrong {
+            let seen = run(&plugin, scenario).await;
+            assert_eq!(seen.failures, class.iter().copied().collect::<Vec<_>>(), "{} {scenario}", abi.name);
+            // Nothing of it stays: the next exchange is served.
+            assert!(run(&plugin, "nothing").await.failures.is_empty(), "{} after {scenario}", abi.name);
+        }
+    }
+}
