@@ -5,9 +5,7 @@ use std::{path::PathBuf, sync::OnceLock};
 use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::{
-    Error, Result, compile::Compiler, compile_cache::CompileCache, epoch::EpochTicker, error::one_line,
-};
+use crate::{Error, Result, compile::Compiler, compile_cache::CompileCache, epoch::EpochTicker, error::one_line};
 
 /// Core instances, memories and tables that one component may have. A component of today's toolchains has three
 /// core instances, one memory and two tables.
