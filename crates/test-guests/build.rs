@@ -13,7 +13,7 @@ use wit_parser::Resolve;
 use xtask::guests::{self, CGuest, GuestSet, Pick};
 
 /// The packages whose examples are guests, each with the target that it is for.
-const SETS: [(&str, &str); 1] = [("", "wasm32-wasip2")];
+const SETS: [(&str, &str); 2] = [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2")];
 
 /// Guests in C: name, file, flags of the compiler.
 const C_GUESTS: [(&str, &str, &[&str]); 0] = [];

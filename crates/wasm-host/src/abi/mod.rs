@@ -3,12 +3,14 @@
 //! An ABI translates: it converts and calls. What a guest may do is decided in `capability` and `limits`, what its
 //! failure means in `chain`.
 
+mod component;
 mod componentize;
 mod core_module;
 mod detect;
 mod memory;
 mod native;
 mod options;
+mod sgl;
 
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {

@@ -34,14 +34,33 @@ enum Edits {
 }
 
 fn abis() -> Vec<Abi> {
-    vec![Abi {
-        name: "native",
-        file: guest::NATIVE_SCENARIO,
-        options: Value::Null,
-        edits: Edits::Request,
-        cannot: &[],
-        wrong: &[],
-    }]
+    vec![
+        Abi {
+            name: "native",
+            file: guest::NATIVE_SCENARIO,
+            options: Value::Null,
+            edits: Edits::Request,
+            cannot: &[],
+            wrong: &[],
+        },
+        Abi {
+            name: "sgl",
+            file: guest::SGL_SCENARIO,
+            options: Value::Null,
+            edits: Edits::Request,
+            cannot: &["reject-with-body"],
+            wrong: &[
+                ("exit", Some(FailureClass::Trap)),
+                ("stack", Some(FailureClass::Trap)),
+                ("no-utf8", Some(FailureClass::Hostcall)),
+                ("bad-name", None),
+                ("bad-value", None),
+                ("host-header", None),
+                ("many-headers", Some(FailureClass::InvalidOutput)),
+                ("huge-body", Some(FailureClass::Hostcall)),
+            ],
+        },
+    ]
 }
 
 /// What a guest does, and what then holds.
