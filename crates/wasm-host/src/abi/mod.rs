@@ -8,6 +8,7 @@ mod core_module;
 mod detect;
 mod memory;
 mod native;
+mod odin;
 mod options;
 
 use std::time::Duration;
@@ -17,7 +18,7 @@ use bytes::Bytes;
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
-    memory::GuestMemory,
+    memory::{GuestBytes, GuestMemory},
     options::AbiOptions,
 };
 pub(crate) use crate::BoxFuture;
@@ -33,7 +34,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &odin::Odin];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
