@@ -9,15 +9,18 @@ mod core_module;
 mod detect;
 mod memory;
 mod native;
+mod odin;
 mod options;
 mod sgl;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
-    memory::GuestMemory,
+    memory::{GuestBytes, GuestMemory},
     options::AbiOptions,
 };
 pub(crate) use crate::BoxFuture;
@@ -33,7 +36,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
@@ -121,6 +124,16 @@ pub(crate) trait Guest: Send {
         _end: &'a ExchangeEnd,
     ) -> BoxFuture<'a, GuestResult<()>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// One call with an input as the ABI writes it, outside of any exchange, and the output as the guest wrote it. For an
+    /// ABI whose guests take a message as one text.
+    fn on_test_input<'a>(
+        &'a mut self,
+        _store: &'a mut HostStore,
+        _input: Bytes,
+    ) -> BoxFuture<'a, GuestResult<Vec<u8>>> {
+        Box::pin(async { Err(GuestError::Declared("a guest of this ABI takes no input as a text".to_owned())) })
     }
 
     /// The last call of a guest whose calls all returned, where its [`GuestPre`] cleans up.
