@@ -6,7 +6,7 @@
 use http::{HeaderValue, Request};
 use serde_json::Value;
 use test_guests as guest;
-use wasm_host::{Body, FailureClass, Plugin, PluginBuilder, RequestOutcome};
+use wasm_host::{Body, FailureClass, Limits, Plugin, PluginBuilder, RequestOutcome};
 
 use crate::common::{engine, open, text};
 
@@ -109,7 +109,9 @@ impl Seen {
 
 impl Abi {
     fn plugin(&self) -> PluginBuilder {
-        Plugin::builder(self.name).file(self.file).abi_options(self.options.clone())
+        // To fill the default takes longer on a busy machine than the deadline allows.
+        let limits = Limits { memory: 16 << 20, ..Limits::default() };
+        Plugin::builder(self.name).file(self.file).abi_options(self.options.clone()).limits(limits)
     }
 }
 
