@@ -3,6 +3,7 @@
 //! An ABI translates: it converts and calls. What a guest may do is decided in `capability` and `limits`, what its
 //! failure means in `chain`.
 
+mod aegis;
 mod componentize;
 mod core_module;
 mod detect;
@@ -15,7 +16,7 @@ use std::time::Duration;
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
-    memory::GuestMemory,
+    memory::{GuestBytes, GuestMemory},
     options::AbiOptions,
 };
 pub(crate) use crate::BoxFuture;
@@ -31,7 +32,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &aegis::Aegis];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
