@@ -3,6 +3,7 @@
 //! An ABI translates: it converts and calls. What a guest may do is decided in `capability` and `limits`, what its
 //! failure means in `chain`.
 
+mod aegis;
 mod component;
 mod componentize;
 mod core_module;
@@ -36,7 +37,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin, &aegis::Aegis];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
