@@ -11,6 +11,7 @@ mod common;
 
 mod bodies;
 mod cache;
+mod command;
 mod compile_cache;
 mod config;
 mod error_phase;
