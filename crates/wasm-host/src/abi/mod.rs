@@ -4,6 +4,7 @@
 //! failure means in `chain`.
 
 mod aegis;
+mod command;
 mod component;
 mod componentize;
 mod core_module;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub(crate) use self::{
+    command::CommandPre,
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
     memory::{GuestBytes, GuestMemory},
@@ -37,7 +39,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin, &aegis::Aegis];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin, &aegis::Aegis, &command::WasiCommand];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
@@ -55,6 +57,11 @@ pub(crate) trait GuestAbi: Send + Sync {
 
     /// Connects code with the host's functions, as the operator wants it used.
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>>;
+
+    /// Whether code can be used as guests of the ABI are: as a plugin, where it does not say otherwise.
+    fn check(&self, code: &CompiledCode) -> Result<()> {
+        code.link(&AbiOptions::NONE).map(drop)
+    }
 }
 
 /// Linked code, from which instances are made.

@@ -12,6 +12,7 @@ mod common;
 mod abi_sgl;
 mod bodies;
 mod cache;
+mod command;
 mod compile_cache;
 mod config;
 mod error_phase;
