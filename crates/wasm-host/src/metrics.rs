@@ -98,6 +98,10 @@ pub struct PluginStats {
     /// Calls that ended, of all phases. Those that were not made, because the circuit was open or a response streamed, are not
     /// among them.
     pub executions: u64,
+    /// How long they took together, waiting for an instance not included.
+    pub execution_time: Duration,
+    /// How long the longest of them took.
+    pub longest_execution: Duration,
     /// Calls that failed, by class; classes that did not happen are absent.
     pub failures: Vec<(FailureClass, u64)>,
     /// Instances that exchanges hold.
@@ -123,17 +127,22 @@ pub struct PluginStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     executions: AtomicU64,
+    execution_nanos: AtomicU64,
+    longest_nanos: AtomicU64,
     failures: [AtomicU64; FailureClass::ALL.len()],
     pub(crate) pool_hits: AtomicU64,
     pub(crate) pool_misses: AtomicU64,
 }
 
 impl Counters {
-    pub(crate) fn count(&self, outcome: Outcome) {
+    pub(crate) fn count(&self, outcome: Outcome, duration: Duration) {
         if matches!(outcome, Outcome::CircuitOpen | Outcome::StreamPassed) {
             return;
         }
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.executions.fetch_add(1, Relaxed);
+        self.execution_nanos.fetch_add(nanos, Relaxed);
+        self.longest_nanos.fetch_max(nanos, Relaxed);
         if let Outcome::Failed(class) = outcome
             && let Some(counter) = self.failures.get(class as usize)
         {
@@ -145,10 +154,30 @@ impl Counters {
         let failures = FailureClass::ALL.iter().zip(&self.failures).map(|(class, count)| (*class, count.load(Relaxed)));
         PluginStats {
             executions: self.executions.load(Relaxed),
+            execution_time: Duration::from_nanos(self.execution_nanos.load(Relaxed)),
+            longest_execution: Duration::from_nanos(self.longest_nanos.load(Relaxed)),
             failures: failures.filter(|(_, count)| *count > 0).collect(),
             pool_hits: self.pool_hits.load(Relaxed),
             pool_misses: self.pool_misses.load(Relaxed),
             ..PluginStats::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_the_time_of_calls_that_were_made() {
+        let counters = Counters::default();
+        counters.count(Outcome::Continue, Duration::from_millis(3));
+        counters.count(Outcome::Failed(FailureClass::Trap), Duration::from_millis(5));
+        counters.count(Outcome::CircuitOpen, Duration::from_secs(1));
+        counters.count(Outcome::StreamPassed, Duration::from_secs(1));
+        let stats = counters.read();
+        assert_eq!((stats.executions, stats.failures), (2, vec![(FailureClass::Trap, 1)]));
+        assert_eq!(stats.execution_time, Duration::from_millis(8));
+        assert_eq!(stats.longest_execution, Duration::from_millis(5));
     }
 }

@@ -59,7 +59,7 @@ impl Ledger {
 
     /// Notes one call. Those with the pieces of one body are one decision.
     pub(crate) fn note(&self, plugin: &Plugin, phase: Phase, outcome: Outcome, duration: Duration) {
-        plugin.counters().count(outcome);
+        plugin.counters().count(outcome, duration);
         plugin.observer().executed(&Execution { phase, outcome, duration });
         let decisions = &mut self.0.lock().decisions;
         let is_body = matches!(phase, Phase::RequestBody | Phase::ResponseBody);

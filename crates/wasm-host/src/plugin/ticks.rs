@@ -48,7 +48,7 @@ impl Plugin {
             Ok(()) => Outcome::Continue,
             Err(Failure { class, .. }) => Outcome::Failed(*class),
         };
-        self.counters().count(outcome);
+        self.counters().count(outcome, duration);
         self.observer().executed(&Execution { phase: Phase::Tick, outcome, duration });
         if let Err(failure) = &result {
             report(self, Phase::Tick, &ExchangeFacts::default(), failure);
