@@ -20,7 +20,7 @@ impl OnRequest for Scenario {
         match scenario(request).as_str() {
             "add-header" => request.set_header("x-added", "1")?,
             "remove-header" => drop(request.remove_header("x-remove")?),
-            "reject" => return Ok(LocalResponse::new(403)?.body("rejected").into()),
+            "reject" => return Ok(LocalResponse::new(403)?.body("rejected")?.into()),
             "trap" => core::arch::wasm32::unreachable(),
             "loop" => loop {
                 black_box(());
