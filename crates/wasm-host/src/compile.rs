@@ -69,6 +69,7 @@ impl Source {
 /// Code that is ready to be linked.
 pub(crate) struct CompiledCode {
     code: Code,
+    counts_fuel: bool,
     shape: FileShape,
     abi: &'static dyn GuestAbi,
 }
@@ -109,6 +110,11 @@ impl CompiledCode {
         }
     }
 
+    /// Whether it counts its steps.
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.counts_fuel
+    }
+
     pub(crate) fn shape(&self) -> &FileShape {
         &self.shape
     }
@@ -130,14 +136,15 @@ impl CompiledCode {
 
 pub(crate) struct Compiler {
     engine: Engine,
+    counts_fuel: bool,
     disk: Option<CompileCache>,
     live: Mutex<HashMap<Digest, Weak<CompiledCode>>>,
     compiled: AtomicU64,
 }
 
 impl Compiler {
-    pub(crate) fn new(engine: Engine, disk: Option<CompileCache>) -> Self {
-        Self { engine, disk, live: Mutex::default(), compiled: AtomicU64::new(0) }
+    pub(crate) fn new(engine: Engine, counts_fuel: bool, disk: Option<CompileCache>) -> Self {
+        Self { engine, counts_fuel, disk, live: Mutex::default(), compiled: AtomicU64::new(0) }
     }
 
     /// Compiles a file, unless its code is at hand.
@@ -151,7 +158,7 @@ impl Compiler {
             Some(code) => code,
             None => self.compile_anew(&bytes, shape.kind, source)?,
         };
-        let code = Arc::new(CompiledCode { code, shape, abi });
+        let code = Arc::new(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi });
         let mut live = self.live.lock();
         live.retain(|_, code| code.strong_count() > 0);
         live.insert(source.digest, Arc::downgrade(&code));

@@ -6,37 +6,18 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::{
-    Cache, Clock, Error, HttpClient, Inspection, KvQuota, KvStore, LogSink, MemoryCache, MemoryKv, MemoryMetrics,
+    Cache, Clock, HttpClient, Inspection, KvQuota, KvStore, LogSink, MemoryCache, MemoryKv, MemoryMetrics,
     MemoryQueues, MemoryRateLimiter, MetricSink, NoHttpClient, Observer, QueueStore, RateLimiter, Result, SecretSource,
     SystemClock, TracingLog,
     capability::{KvSpaces, NoSecrets},
-    compile::{Compiler, Source},
-    compile_cache::CompileCache,
-    epoch::EpochTicker,
-    error::one_line,
+    compile::Source,
     metrics::NoObserver,
     pool::Pool,
+    runtime::{RuntimeConfig, Runtimes},
     store::Sources,
 };
-
-/// Core instances, memories and tables that one component may have. A component of today's toolchains has three
-/// core instances, one memory and two tables.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
-const MEMORIES_PER_COMPONENT: u32 = 8;
-const TABLES_PER_COMPONENT: u32 = 16;
-/// How many of each the pool has for every instance it may hold.
-const TYPICAL_CORE_INSTANCES: u32 = 4;
-const TYPICAL_MEMORIES: u32 = 2;
-const TYPICAL_TABLES: u32 = 4;
-/// Elements one table may have at most, whatever a plugin's limits say.
-const TABLE_ELEMENTS: usize = 100_000;
-/// Bytes of a memory that stay resident between two instances: at least what a small guest touches.
-const KEEP_RESIDENT: usize = 128 << 10;
-const TABLE_KEEP_RESIDENT: usize = 8 << 10;
-const DECOMMIT_BATCH: usize = 16;
 
 /// What runs guests: the compiler, the memory they live in, and the clock that stops them.
 ///
@@ -46,8 +27,7 @@ const DECOMMIT_BATCH: usize = 16;
 pub struct PluginEngine(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) wasm: Engine,
-    pub(crate) compiler: Compiler,
+    pub(crate) runtimes: Runtimes,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) log: Arc<dyn LogSink>,
     pub(crate) metrics: Arc<dyn MetricSink>,
@@ -59,7 +39,6 @@ pub(crate) struct Inner {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) kv: KvSpaces,
     pools: Mutex<Vec<Weak<Pool>>>,
-    _ticker: EpochTicker,
 }
 
 impl Inner {
@@ -89,13 +68,13 @@ impl PluginEngine {
     ///
     /// Compiles the guest, which may take seconds: not for a thread that serves requests.
     pub fn inspect(&self, bytes: &[u8]) -> Result<Inspection> {
-        crate::inspect::inspect(&self.0.compiler, &Source::new(bytes.to_vec()))
+        crate::inspect::inspect(self.0.runtimes.compiler(false)?, &Source::new(bytes.to_vec()))
     }
 
     /// How often code was compiled, of all plugins since the engine was made. Code that another plugin has already, or
     /// that comes from the cache directory, is not compiled; a new configuration compiles nothing.
     pub fn compilations(&self) -> u64 {
-        self.0.compiler.compilations()
+        self.0.runtimes.compilations()
     }
 }
 
@@ -145,8 +124,9 @@ impl Default for PluginEngineBuilder {
 
 impl PluginEngineBuilder {
     /// How many instances may live at once, busy and idle ones of all plugins together. When they are all there, an idle
-    /// one makes room for a busy one; when all are busy, one more fails with the class `saturated`. Each reserves about 8 GiB of address space, of which only what is used costs memory.
-    /// The default is 1000.
+    /// one makes room for a busy one; when all are busy, one more fails with the class `saturated`. Each reserves about 8 GiB
+    /// of address space, of which only what is used costs memory. Plugins with [`Limits::fuel`](crate::Limits::fuel) have
+    /// as many of their own. The default is 1000.
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances.max(1);
@@ -251,15 +231,11 @@ impl PluginEngineBuilder {
     /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
     /// be used.
     pub fn build(self) -> Result<PluginEngine> {
-        let engine_error = |error: wasmtime::Error| Error::Engine { reason: one_line(&error) };
-        let wasm = Engine::new(&config(self.max_instances)).map_err(engine_error)?;
-        let ticker = EpochTicker::start(&wasm).map_err(|error| Error::Engine { reason: error.to_string() })?;
-        let cache = self.cache_dir.map(|directory| CompileCache::open(directory, &wasm)).transpose()?;
+        let runtimes = Runtimes::new(RuntimeConfig { instances: self.max_instances, cache_dir: self.cache_dir })?;
         let clock = Arc::clone(&self.sources.clock);
         let kv = self.kv.unwrap_or_else(|| Arc::new(MemoryKv::with_clock(MemoryKv::BYTES, move || clock.monotonic())));
         Ok(PluginEngine(Arc::new(Inner {
-            compiler: Compiler::new(wasm.clone(), cache),
-            wasm,
+            runtimes,
             observer: self.observer,
             log: self.log,
             metrics: self.metrics,
@@ -273,33 +249,6 @@ impl PluginEngineBuilder {
             http: self.http,
             kv: KvSpaces { backend: kv, shared: self.kv_shared },
             pools: Mutex::default(),
-            _ticker: ticker,
         })))
     }
-}
-
-fn config(instances: u32) -> Config {
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(TYPICAL_CORE_INSTANCES))
-        .total_memories(instances.saturating_mul(TYPICAL_MEMORIES))
-        .total_tables(instances.saturating_mul(TYPICAL_TABLES))
-        .total_stacks(instances)
-        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-        .max_memories_per_component(MEMORIES_PER_COMPONENT)
-        .max_tables_per_component(TABLES_PER_COMPONENT)
-        .max_memories_per_module(MEMORIES_PER_COMPONENT)
-        .max_tables_per_module(TABLES_PER_COMPONENT)
-        .table_elements(TABLE_ELEMENTS)
-        .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(TABLE_KEEP_RESIDENT)
-        .decommit_batch_size(DECOMMIT_BATCH);
-    let mut config = Config::new();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .epoch_interruption(true)
-        .wasm_multi_memory(true)
-        // A guest that needs no async of the component model does not pay for it on every call.
-        .concurrency_support(false);
-    config
 }

@@ -187,6 +187,12 @@ pub enum Error {
         /// Where and why.
         reason: String,
     },
+    /// A plugin is given code that counts no steps, and is to have them limited, or the other way round.
+    #[error("plugin `{plugin}` is given another plugin's code, and only one of the two has `limits.fuel`")]
+    Fuel {
+        /// The plugin.
+        plugin: String,
+    },
     /// A plugin was built without code.
     #[error("plugin `{plugin}` has no code: give it `bytes` or a `file`")]
     NoCode {

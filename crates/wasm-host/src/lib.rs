@@ -49,6 +49,7 @@ mod compile;
 mod compile_cache;
 mod epoch;
 mod meter;
+mod runtime;
 mod store;
 
 pub use abi::{Phases, WatchedFailures};

@@ -24,6 +24,10 @@ pub struct Limits {
     /// CPU time of one call. Time that the guest waits, in a hostcall or for a processor, is not counted. Precise to two
     /// milliseconds.
     pub cpu: Duration,
+    /// Steps of one call, about one a WebAssembly instruction; none: they are not counted. Used up, the class is
+    /// `cpu-deadline`. Unlike time it is the same in every run. Code that counts runs up to 2.5 times slower, and is compiled
+    /// apart from code that does not. Making and configuring an instance is bounded by `startup` alone.
+    pub fuel: Option<u64>,
     /// Wall-clock time of one call, waiting included.
     pub wall: Duration,
     /// Both of the above for making an instance, instantiation and configure phase together. With fresh instances every
@@ -77,6 +81,7 @@ impl Default for Limits {
             memory: 64 << 20,
             table_elements: 20_000,
             cpu: Duration::from_millis(50),
+            fuel: None,
             wall: Duration::from_secs(1),
             startup: Duration::from_secs(5),
             hostcalls: 10_000,

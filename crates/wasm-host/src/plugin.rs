@@ -265,14 +265,14 @@ impl Inner {
 
     /// Makes an instance. When the engine is full, an idle one makes room.
     async fn start_instance(&self) -> Result<Instance, Startup> {
-        let pre = match &self.code {
-            Code::Loaded { pre, .. } => &**pre,
+        let (pre, engine) = match &self.code {
+            Code::Loaded { pre, compiled, .. } => (&**pre, compiled.engine()),
             Code::Absent(reason) => {
                 return Err(Startup::Failed(Failure::new(FailureClass::NotLoaded, reason.as_str())));
             }
         };
         loop {
-            match Instance::start(&self.engine.0.wasm, &self.context, pre).await {
+            match Instance::start(engine, &self.context, pre).await {
                 Err(Startup::Failed(failure))
                     if failure.class == FailureClass::Saturated && self.engine.0.evict_idle() => {}
                 started => return started,

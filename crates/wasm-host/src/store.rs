@@ -76,6 +76,7 @@ impl Instance {
         store.set_epoch_deadline(1);
 
         let startup = plugin.limits.startup;
+        refuel(&mut store, Phase::Configure);
         meter.start(startup, startup);
         let guest = meter.drive(pre.instantiate(&mut store)).await;
         let guest = match guest {
@@ -137,6 +138,7 @@ impl Instance {
     ) -> Result<T, Failure> {
         self.uses = self.uses.saturating_add(1);
         self.store.data_mut().begin_call();
+        refuel(&mut self.store, phase);
         self.store.set_epoch_deadline(1);
         self.meter.start(cpu, wall);
         let outcome = self.meter.drive(call(&mut *self.guest, &mut self.store)).await;
@@ -191,6 +193,15 @@ impl Instance {
     }
 }
 
+/// Gives a call the steps that it may take.
+fn refuel(store: &mut HostStore, phase: Phase) {
+    if let Some(fuel) = store.data().plugin.limits.fuel {
+        let fuel = if phase == Phase::Configure { u64::MAX } else { fuel };
+        // Only code that counts is loaded under such a limit.
+        let _ = store.set_fuel(fuel);
+    }
+}
+
 /// A failed start. One that took too long is told with the limit that holds for all its steps together.
 fn late(failure: Failure, startup: Duration) -> Startup {
     Startup::Failed(match failure.class {
@@ -225,6 +236,9 @@ fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
     }
     if let Some(denied) = state.limiter.take_denied() {
         return Failure::new(FailureClass::Memory, denied);
+    }
+    if let (Some(Trap::OutOfFuel), Some(fuel)) = (error.downcast_ref::<Trap>(), state.plugin.limits.fuel) {
+        return Failure::new(FailureClass::CpuDeadline, format!("took more than {fuel} steps, `limits.fuel`"));
     }
     if error.is::<Trap>() || error.is::<I32Exit>() {
         return Failure::new(FailureClass::Trap, describe_trap(error, state));

@@ -124,6 +124,8 @@ pub struct PluginLimits {
     pub table_elements: Option<u64>,
     /// CPU time of one call.
     pub cpu: Option<Time>,
+    /// Steps of one call, about one a WebAssembly instruction; not counted where nothing is said.
+    pub fuel: Option<u64>,
     /// Time of one call, waiting included.
     pub wall: Option<Time>,
     /// Both of the above for making and configuring an instance.

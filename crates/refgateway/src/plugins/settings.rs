@@ -69,6 +69,7 @@ fn limits(given: &config::PluginLimits) -> Limits {
         memory: given.memory.map_or(default.memory, |size| size.0),
         table_elements: given.table_elements.unwrap_or(default.table_elements),
         cpu: time(given.cpu, default.cpu),
+        fuel: given.fuel,
         wall: time(given.wall, default.wall),
         startup: time(given.startup, default.startup),
         hostcalls: given.hostcalls.unwrap_or(default.hostcalls),

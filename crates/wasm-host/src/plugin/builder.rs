@@ -18,9 +18,10 @@ use crate::{
         CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
         PluginRateLimits, RateClock,
     },
-    compile::{CompiledCode, Compiler, Source},
+    compile::{CompiledCode, Source},
     metrics::Counters,
     pool::Pool,
+    runtime::Runtimes,
     store::{PluginContext, Startup},
 };
 
@@ -55,13 +56,13 @@ enum Origin {
 }
 
 impl Origin {
-    fn compile(self, compiler: &Compiler) -> Result<(Arc<CompiledCode>, Digest)> {
+    fn compile(self, runtimes: &Runtimes, counts_fuel: bool) -> Result<(Arc<CompiledCode>, Digest)> {
         let source = match self {
             Self::Bytes(bytes) => Source::new(bytes),
             Self::File(path) => std::fs::read(&path).map(Source::new).map_err(|source| Error::File { path, source })?,
             Self::Loaded(code, digest) => return Ok((code, digest)),
         };
-        Ok((compiler.compile(&source)?, source.digest))
+        Ok((runtimes.compiler(counts_fuel)?.compile(&source)?, source.digest))
     }
 }
 
@@ -102,7 +103,8 @@ impl PluginBuilder {
         self
     }
 
-    /// The code of a plugin that is loaded, in the place of bytes or a file: nothing is read and nothing is compiled.
+    /// The code of a plugin that is loaded, in the place of bytes or a file: nothing is read and nothing is compiled. Both
+    /// have `limits.fuel`, or neither.
     pub fn code_of(mut self, plugin: &Plugin) -> Self {
         self.source = match &plugin.0.code {
             Code::Loaded { compiled, digest, .. } => Some(Origin::Loaded(Arc::clone(compiled), *digest)),
@@ -241,9 +243,14 @@ impl PluginBuilder {
         };
         let (compiled, pre, digest, config) = {
             let engine = engine.clone();
+            let counts_fuel = self.limits.fuel.is_some();
+            let plugin = self.name.clone();
             let options = std::mem::take(&mut self.abi_options);
             let compiled = tokio::task::spawn_blocking(move || {
-                let (compiled, digest) = origin.compile(&engine.0.compiler)?;
+                let (compiled, digest) = origin.compile(&engine.0.runtimes, counts_fuel)?;
+                if compiled.counts_fuel() != counts_fuel {
+                    return Err(Error::Fuel { plugin });
+                }
                 let pre = compiled.link(&AbiOptions::new(&options))?;
                 let config = configuring.configure(compiled.shape().config_schema.as_ref())?;
                 Ok((compiled, pre, digest, config))

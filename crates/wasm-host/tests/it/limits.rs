@@ -39,6 +39,27 @@ async fn stops_an_endless_loop() {
 }
 
 #[tokio::test]
+async fn stops_an_endless_loop_by_its_steps() {
+    let (failure, status) = failure(&misbehaving(Limits { fuel: Some(1_000_000), ..patient() }).await, "loop").await;
+    assert_eq!((failure.class, status), (FailureClass::CpuDeadline, 504));
+    assert_eq!(failure.message, "took more than 1000000 steps, `limits.fuel`");
+}
+
+#[tokio::test]
+async fn every_call_has_its_steps_anew() {
+    let metered = misbehaving(Limits { fuel: Some(20_000), ..patient() }).await;
+    for _ in 0..50 {
+        assert_eq!(status(&metered, &[]).await, 0);
+    }
+    assert_eq!(metered.stats().pool_hits, 50);
+    let code_of = Plugin::builder("test").code_of(&metered).load(engine()).await.unwrap_err();
+    assert_eq!(
+        code_of.to_string(),
+        "plugin `test` is given another plugin's code, and only one of the two has `limits.fuel`"
+    );
+}
+
+#[tokio::test]
 async fn stops_endless_hostcalls_by_number() {
     let (failure, status) = failure(&misbehaving(Limits { hostcalls: 500, ..patient() }).await, "hostcalls").await;
     assert_eq!((failure.class, status), (FailureClass::Hostcall, 500));

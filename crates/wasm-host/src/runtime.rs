@@ -1,0 +1,108 @@
+//! What compiles and runs code: one that counts nothing, and one that counts each step, made when a plugin first asks.
+
+use std::{path::PathBuf, sync::OnceLock};
+
+use parking_lot::Mutex;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::{Error, Result, compile::Compiler, compile_cache::CompileCache, epoch::EpochTicker, error::one_line};
+
+/// Core instances, memories and tables that one component may have. A component of today's toolchains has three
+/// core instances, one memory and two tables.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
+const MEMORIES_PER_COMPONENT: u32 = 8;
+const TABLES_PER_COMPONENT: u32 = 16;
+/// How many of each the pool has for every instance it may hold.
+const TYPICAL_CORE_INSTANCES: u32 = 4;
+const TYPICAL_MEMORIES: u32 = 2;
+const TYPICAL_TABLES: u32 = 4;
+/// Elements one table may have at most, whatever a plugin's limits say.
+const TABLE_ELEMENTS: usize = 100_000;
+/// Bytes of a memory that stay resident between two instances: at least what a small guest touches.
+const KEEP_RESIDENT: usize = 128 << 10;
+const TABLE_KEEP_RESIDENT: usize = 8 << 10;
+const DECOMMIT_BATCH: usize = 16;
+
+/// What compilers and instances are made with.
+#[derive(Clone, Debug)]
+pub(crate) struct RuntimeConfig {
+    pub(crate) instances: u32,
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// What has compiled code run: one for plugins whose steps nobody counts, one for the others.
+pub(crate) struct Runtimes {
+    config: RuntimeConfig,
+    plain: Runtime,
+    metered: OnceLock<Runtime>,
+    making: Mutex<()>,
+}
+
+/// A compiler, with the clock that stops what it has compiled.
+struct Runtime {
+    compiler: Compiler,
+    _ticker: EpochTicker,
+}
+
+impl Runtimes {
+    pub(crate) fn new(config: RuntimeConfig) -> Result<Self> {
+        let plain = Runtime::new(&config, false)?;
+        Ok(Self { config, plain, metered: OnceLock::new(), making: Mutex::default() })
+    }
+
+    /// The compiler for code whose steps are counted, or not.
+    pub(crate) fn compiler(&self, counts_fuel: bool) -> Result<&Compiler> {
+        if !counts_fuel {
+            return Ok(&self.plain.compiler);
+        }
+        let _making = self.making.lock();
+        if self.metered.get().is_none() {
+            let _ = self.metered.set(Runtime::new(&self.config, true)?);
+        }
+        Ok(self.metered.get().map_or(&self.plain.compiler, |runtime| &runtime.compiler))
+    }
+
+    /// How often code was compiled.
+    pub(crate) fn compilations(&self) -> u64 {
+        let metered = self.metered.get().map_or(0, |runtime| runtime.compiler.compilations());
+        self.plain.compiler.compilations() + metered
+    }
+}
+
+impl Runtime {
+    fn new(given: &RuntimeConfig, counts_fuel: bool) -> Result<Self> {
+        let engine_error = |error: wasmtime::Error| Error::Engine { reason: one_line(&error) };
+        let mut config = config(given.instances);
+        config.consume_fuel(counts_fuel);
+        let engine = Engine::new(&config).map_err(engine_error)?;
+        let ticker = EpochTicker::start(&engine).map_err(|error| Error::Engine { reason: error.to_string() })?;
+        let cache = given.cache_dir.clone().map(|directory| CompileCache::open(directory, &engine)).transpose()?;
+        Ok(Self { compiler: Compiler::new(engine, counts_fuel, cache), _ticker: ticker })
+    }
+}
+
+fn config(instances: u32) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(TYPICAL_CORE_INSTANCES))
+        .total_memories(instances.saturating_mul(TYPICAL_MEMORIES))
+        .total_tables(instances.saturating_mul(TYPICAL_TABLES))
+        .total_stacks(instances)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .max_memories_per_module(MEMORIES_PER_COMPONENT)
+        .max_tables_per_module(TABLES_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
+        .decommit_batch_size(DECOMMIT_BATCH);
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .wasm_multi_memory(true)
+        // A guest that needs no async of the component model does not pay for it on every call.
+        .concurrency_support(false);
+    config
+}
