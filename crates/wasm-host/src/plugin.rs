@@ -1,5 +1,6 @@
 mod builder;
 mod configure;
+mod test_input;
 mod ticks;
 
 use std::{

@@ -12,6 +12,8 @@ mod options;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
@@ -119,6 +121,16 @@ pub(crate) trait Guest: Send {
         _end: &'a ExchangeEnd,
     ) -> BoxFuture<'a, GuestResult<()>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// One call with an input as the ABI writes it, outside of any exchange, and the output as the guest wrote it. For an
+    /// ABI whose guests take a message as one text.
+    fn on_test_input<'a>(
+        &'a mut self,
+        _store: &'a mut HostStore,
+        _input: Bytes,
+    ) -> BoxFuture<'a, GuestResult<Vec<u8>>> {
+        Box::pin(async { Err(GuestError::Declared("a guest of this ABI takes no input as a text".to_owned())) })
     }
 
     /// The last call of a guest whose calls all returned, where its [`GuestPre`] cleans up.
