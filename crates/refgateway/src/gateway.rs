@@ -76,12 +76,13 @@ impl Gateway {
     /// Builds the picture for that many workers. Upstreams that stay the same keep their connections and health, plugins
     /// their instances. Compiles plugins, which may take seconds.
     pub(crate) fn build(
-        config: Config,
+        mut config: Config,
         workers: usize,
         previous: Option<&Self>,
         loading: Loading<'_>,
     ) -> Result<Self, Error> {
         config.check()?;
+        config.join_odin();
         let mut known = previous.map(Self::upstreams).unwrap_or_default();
         let services = config
             .services

@@ -19,6 +19,7 @@
 //! ```
 
 pub mod cli;
+mod compat;
 pub mod config;
 mod error;
 pub mod gateway;

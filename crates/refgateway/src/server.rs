@@ -230,6 +230,9 @@ impl Shared {
         if config.compile_cache != current.config.compile_cache {
             return Err(Error::NeedsRestart("compile_cache"));
         }
+        if config.wasm_runtime.max_stack_size != current.config.wasm_runtime.max_stack_size {
+            return Err(Error::NeedsRestart("wasm_runtime.max_stack_size"));
+        }
         let next = Gateway::build(config, self.living.len(), Some(&current), loading)?;
         next.activate();
         self.gateway.store(Arc::new(next));

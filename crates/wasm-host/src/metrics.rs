@@ -4,7 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{CacheStats, CircuitState, FailureClass, Phase};
@@ -102,6 +102,8 @@ pub struct PluginStats {
     pub execution_time: Duration,
     /// How long the longest of them took.
     pub longest_execution: Duration,
+    /// When the latest of them ended, by the system's clock.
+    pub last_execution: Option<SystemTime>,
     /// Calls that failed, by class; classes that did not happen are absent.
     pub failures: Vec<(FailureClass, u64)>,
     /// Instances that exchanges hold.
@@ -129,6 +131,8 @@ pub(crate) struct Counters {
     executions: AtomicU64,
     execution_nanos: AtomicU64,
     longest_nanos: AtomicU64,
+    /// Nanoseconds since 1970; 0 before the first one.
+    last_nanos: AtomicU64,
     failures: [AtomicU64; FailureClass::ALL.len()],
     pub(crate) pool_hits: AtomicU64,
     pub(crate) pool_misses: AtomicU64,
@@ -143,6 +147,8 @@ impl Counters {
         self.executions.fetch_add(1, Relaxed);
         self.execution_nanos.fetch_add(nanos, Relaxed);
         self.longest_nanos.fetch_max(nanos, Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_nanos.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Relaxed);
         if let Outcome::Failed(class) = outcome
             && let Some(counter) = self.failures.get(class as usize)
         {
@@ -156,6 +162,9 @@ impl Counters {
             executions: self.executions.load(Relaxed),
             execution_time: Duration::from_nanos(self.execution_nanos.load(Relaxed)),
             longest_execution: Duration::from_nanos(self.longest_nanos.load(Relaxed)),
+            last_execution: Some(self.last_nanos.load(Relaxed))
+                .filter(|nanos| *nanos > 0)
+                .map(|nanos| UNIX_EPOCH + Duration::from_nanos(nanos)),
             failures: failures.filter(|(_, count)| *count > 0).collect(),
             pool_hits: self.pool_hits.load(Relaxed),
             pool_misses: self.pool_misses.load(Relaxed),
@@ -179,5 +188,7 @@ mod tests {
         assert_eq!((stats.executions, stats.failures), (2, vec![(FailureClass::Trap, 1)]));
         assert_eq!(stats.execution_time, Duration::from_millis(8));
         assert_eq!(stats.longest_execution, Duration::from_millis(5));
+        assert!(stats.last_execution.unwrap() <= SystemTime::now());
+        assert_eq!(Counters::default().read().last_execution, None);
     }
 }

@@ -26,6 +26,13 @@ pub(super) struct Addition {
     routes: Vec<String>,
 }
 
+impl Addition {
+    /// A plugin that every request meets.
+    pub(super) fn on_every_route(plugin: Plugin) -> Self {
+        Self { plugin, routes: vec!["*".to_owned()] }
+    }
+}
+
 /// Why a change is refused before anything is built.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {

@@ -10,9 +10,11 @@ mod percent;
 mod plugins;
 mod reply;
 mod routes;
+mod wasm;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -115,9 +117,8 @@ impl Admin {
             "/metrics" => health::metrics,
             "/api/routes" => routes::list,
             "/api/explain" => explain::explain,
-            path if path.strip_prefix(plugins::PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
-                return self.plugins(request).await;
-            }
+            path if is_below(path, plugins::PATH) => return self.changing(request, plugins::answer).await,
+            path if is_below(path, wasm::PATH) => return self.changing(request, wasm::answer).await,
             path => return Reply::not_found(path),
         };
         match *request.method() {
@@ -126,15 +127,22 @@ impl Admin {
         }
     }
 
-    async fn plugins(&self, request: Request<Incoming>) -> Reply {
+    /// For what may change the config, which takes its time: on a thread of its own.
+    async fn changing(&self, request: Request<Incoming>, answer: Answer) -> Reply {
         let (parts, body) = request.into_parts();
         let Ok(body) = Limited::new(body, BODY).collect().await else {
             return Reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB, or broke off");
         };
         let (shared, body) = (self.shared.clone(), body.to_bytes());
-        let answer = move || plugins::answer(&shared, &parts.method, parts.uri.path(), &body);
-        tokio::task::spawn_blocking(answer)
+        tokio::task::spawn_blocking(move || answer(&shared, &parts.method, parts.uri.path(), &body))
             .await
             .unwrap_or_else(|error| Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()))
     }
+}
+
+/// Answers a request with this method, path and body.
+type Answer = fn(&Shared, &Method, &str, &Bytes) -> Reply;
+
+fn is_below(path: &str, resource: &str) -> bool {
+    path.strip_prefix(resource).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

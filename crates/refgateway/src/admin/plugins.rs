@@ -1,5 +1,7 @@
 //! `/api/plugins`: list, load, replace, enable, disable, unload.
 //!
+//! `load` and `unload/{name}` are the same in the words of Odin. A plugin may be called so: the methods differ.
+//!
 //! Every change is a change of the config, applied like a reload: all of it or nothing. A later reload of the config
 //! file replaces what was changed here.
 
@@ -14,7 +16,12 @@ use super::{
     percent,
     reply::Reply,
 };
-use crate::{config, error::Error, plugins::LoadedPlugin, server::Shared};
+use crate::{
+    config::{self, OdinPlugin},
+    error::Error,
+    plugins::LoadedPlugin,
+    server::Shared,
+};
 
 /// Below this path.
 pub(super) const PATH: &str = "/api/plugins";
@@ -34,6 +41,8 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &Bytes)
             apply(shared, &name, Change::Load(Box::new(addition)))
         }),
         (_, []) => Reply::method_not_allowed("GET, HEAD, POST"),
+        (&Method::POST, ["load"]) => parsed(body, |given: OdinPlugin| load_odin(shared, given)),
+        (&Method::DELETE, ["unload", name]) => apply(shared, name, Change::Unload),
         (&Method::GET | &Method::HEAD, [name]) => show(shared, name),
         (&Method::PUT, [name]) => parsed(body, |plugin| apply(shared, name, Change::Replace(Box::new(plugin)))),
         (&Method::DELETE, [name]) => apply(shared, name, Change::Unload),
@@ -43,6 +52,13 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &Bytes)
         (_, [_, "enable" | "disable"]) => Reply::method_not_allowed("POST"),
         _ => Reply::not_found(path),
     }
+}
+
+/// Loads a plugin in the words of Odin, with what the config's `wasm` says for all of them.
+fn load_odin(shared: &Shared, given: OdinPlugin) -> Reply {
+    let name = given.name.clone();
+    let plugin = shared.gateway().config.wasm.clone().unwrap_or_default().plugin(given);
+    apply(shared, &name, Change::Load(Box::new(Addition::on_every_route(plugin))))
 }
 
 /// Applies the change to one plugin, and answers with what became of it.

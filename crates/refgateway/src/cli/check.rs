@@ -1,6 +1,6 @@
 //! `refgateway check`.
 
-use super::{ConfigFile, Failure};
+use super::{ConfigFile, Failure, environment};
 use crate::{
     config::{Config, KvBackend},
     gateway::Gateway,
@@ -20,6 +20,7 @@ impl Check {
     #[allow(clippy::print_stdout, reason = "the command's result")]
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut config = Config::load(&self.file.config)?;
+        environment::join_plugin_dir(&mut config)?;
         // A gateway may be running on the file, and a plugin that is configured may change what is there.
         config.state.kv = KvBackend::Memory;
         let gateway = Gateway::build(config, 1, None, Loading::Strict)?;

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod environment;
 mod plugin;
 mod run;
 mod schema;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{Failure, signals::Signals};
+use super::{Failure, environment, signals::Signals};
 use crate::{
     Server,
     config::{Config, Listener, Match, Plugin, Route, Service, Upstream},
@@ -29,15 +29,22 @@ pub(super) struct Run {
     /// A plugin every request meets, with --upstream; may be repeated.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     plugin: Vec<PathBuf>,
+    /// A file with plugins in the words of Odin, its key `wasm`, with --upstream; read again on SIGHUP.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    odin: Option<PathBuf>,
+    /// A directory that POST /wasm may deploy modules from, with --upstream; may be repeated.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "config")]
+    wasm_root: Vec<PathBuf>,
 }
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
-        logs::install(None);
+        logs::install(environment::log_filter()?.as_deref());
         let signals = Signals::install()?;
         let config = self.load()?;
         // With a config file, what one plugin has must not keep the rest from being served.
-        let loading = if self.config.is_some() { Loading::Lenient } else { Loading::Strict };
+        let has_file = self.config.is_some() || self.odin.is_some();
+        let loading = if has_file { Loading::Lenient } else { Loading::Strict };
         let handle = Server::start_loading(config, loading)?;
         for address in handle.addresses() {
             tracing::info!(%address, "listening");
@@ -45,7 +52,8 @@ impl Run {
         if let Some(address) = handle.admin_address() {
             tracing::info!(%address, "admin");
         }
-        signals.serve(handle, self.config.as_ref().map(|_| || self.load()))
+        let can_reload = has_file || environment::has_plugin_dir();
+        signals.serve(handle, can_reload.then_some(|| self.load()))
     }
 
     fn plugins(&self) -> Vec<Plugin> {
@@ -54,16 +62,25 @@ impl Run {
     }
 
     fn load(&self) -> Result<Config, Failure> {
-        match (&self.config, &self.upstream) {
-            (Some(file), _) => Ok(Config::load(file)?),
-            (None, Some(url)) => {
-                let mut config = to_one_upstream(url, self.listen, self.plugins());
-                config.admin.address = self.admin;
-                config.check()?;
-                Ok(config)
-            }
-            (None, None) => Err(Failure::Config("--config or --upstream is needed".to_owned())),
-        }
+        let mut config = match (&self.config, &self.upstream) {
+            (Some(file), _) => Config::load(file)?,
+            (None, Some(url)) => self.without_file(url)?,
+            (None, None) => return Err(Failure::Config("--config or --upstream is needed".to_owned())),
+        };
+        environment::join_plugin_dir(&mut config)?;
+        Ok(config)
+    }
+
+    fn without_file(&self, url: &str) -> Result<Config, Failure> {
+        let mut config = to_one_upstream(url, self.listen, self.plugins());
+        config.admin.address = self.admin;
+        let roots: Result<_, _> = self.wasm_root.iter().map(std::path::absolute).collect();
+        config.wasm_roots = roots.map_err(|error| Failure::Config(format!("--wasm-root: {error}")))?;
+        config.check()?;
+        Ok(match &self.odin {
+            Some(file) => config.with_odin(file)?,
+            None => config,
+        })
     }
 }
 

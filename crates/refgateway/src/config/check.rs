@@ -5,7 +5,7 @@ use std::{collections::HashSet, str::FromStr};
 use http::{HeaderName, Method};
 use wasm_host::Secret;
 
-use super::{Config, ConfigError, Match, Plugin, Problem, did_you_mean, tree::Path};
+use super::{Config, ConfigError, Match, Problem, check_plugin::plugin, did_you_mean, tree::Path};
 use crate::{router::Router, upstream::Target};
 
 impl Config {
@@ -24,6 +24,8 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     routes(config, &root.key("routes"), &mut findings);
     chain(config, &config.chain, &root.key("chain"), &mut findings);
     plugins(config, &root.key("plugins"), &mut findings);
+    odin(config, &root.key("wasm"), &mut findings);
+    modules(config, &root, &mut findings);
     limits(config, &root, &mut findings);
     state(config, &root.key("state"), &mut findings);
     secrets(config, &root, &mut findings);
@@ -32,10 +34,10 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
 }
 
 #[derive(Default)]
-struct Findings(Vec<Problem>);
+pub(super) struct Findings(Vec<Problem>);
 
 impl Findings {
-    fn add(&mut self, path: Path, message: impl Into<String>) {
+    pub(super) fn add(&mut self, path: Path, message: impl Into<String>) {
         self.0.push(Problem { path, at: None, message: message.into() });
     }
 }
@@ -128,61 +130,30 @@ fn matches(rule: &Match, path: &Path, findings: &mut Findings) {
 
 fn plugins(config: &Config, path: &Path, findings: &mut Findings) {
     unique(config.plugins.iter().map(|p| p.name.as_str()), path, findings);
-    for (index, plugin) in config.plugins.iter().enumerate() {
-        let path = path.index(index);
-        if let Some(circuit) = &plugin.circuit_breaker {
-            for (key, time) in [("window", circuit.window), ("cooldown", circuit.cooldown)] {
-                if time.0.is_zero() {
-                    findings.add(path.key("circuit_breaker").key(key), "must be more than 0");
-                }
-            }
-        }
-        if plugin.bodies.decode && plugin.bodies.request.is_none() && plugin.bodies.response.is_none() {
-            let message = "`decode` is for the bodies named beside it: give `request` or `response`";
-            findings.add(path.key("bodies").key("decode"), message);
-        }
-        if plugin.config_schema.as_ref().is_some_and(|schema| !schema.is_string() && !schema.is_object()) {
-            findings.add(path.key("config_schema"), "a schema is a map, or the path of a file with one");
-        }
-        for (key, index, message) in plugin.matches.problems() {
-            findings.add(path.key("match").key(key).index(index), message);
-        }
-        for (index, name) in plugin.matches.services.iter().enumerate() {
-            let services = config.services.iter().map(|s| s.name.as_str());
-            known("service", name, services, path.key("match").key("services").index(index), findings);
-        }
-        let granted = path.key("grants").key("secrets");
-        // What is in the directory is known when the plugins are loaded.
-        let is_open = |name: &String| *name == "*" || config.secrets_dir.is_some();
-        for (index, name) in plugin.grants.secrets.iter().enumerate().filter(|(_, name)| !is_open(name)) {
-            known("secret", name, config.secrets.keys().map(String::as_str), granted.index(index), findings);
-        }
-        http(config, plugin, &path, findings);
-        for name in plugin.grants.kv.shared.keys() {
-            let shared = config.state.kv_shared.keys().map(String::as_str);
-            let path = path.key("grants").key("kv").key("shared").key(name);
-            known("namespace of `state.kv_shared`", name, shared, path, findings);
-        }
-        let path = path.key("grants").key("upstreams");
-        for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
-            let services = config.services.iter().map(|s| s.name.as_str());
-            known("service", name, services, path.index(index), findings);
-        }
+    for (index, given) in config.plugins.iter().enumerate() {
+        plugin(config, given, &path.index(index), findings);
     }
 }
 
-fn http(config: &Config, plugin: &Plugin, path: &Path, findings: &mut Findings) {
-    for key in plugin.limits.http.zero_times() {
-        findings.add(path.key("limits").key("http").key(key), "must be more than 0");
+fn odin(config: &Config, path: &Path, findings: &mut Findings) {
+    let Some(section) = &config.wasm else { return };
+    for (key, message) in section.problems() {
+        findings.add(path.key(key), message);
     }
-    let path = path.key("grants").key("http");
-    for (key, index, message) in plugin.grants.http.problems() {
-        let list = path.key(key);
-        findings.add(index.map_or_else(|| list.clone(), |index| list.index(index)), message);
-    }
-    for (index, name) in plugin.grants.http.services.iter().enumerate().filter(|(_, name)| *name != "*") {
-        let services = config.services.iter().map(|s| s.name.as_str());
-        known("service", name, services, path.key("services").index(index), findings);
+    let path = path.key("plugins");
+    unique(section.plugins.iter().map(|p| p.name.as_str()), &path, findings);
+    for (index, given) in section.plugins.iter().enumerate() {
+        let path = path.index(index);
+        if config.plugins.iter().any(|known| known.name == given.name) {
+            findings.add(path.key("name"), format!("`{}` is in `plugins`, too", given.name));
+        }
+        if given.path.as_os_str().is_empty() {
+            findings.add(path.key("path"), "a path is needed");
+        }
+        if given.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
+            findings.add(path.key("timeout"), "must be more than 0");
+        }
+        plugin(config, &section.plugin(given.clone()), &path, findings);
     }
 }
 
@@ -198,6 +169,16 @@ fn limits(config: &Config, path: &Path, findings: &mut Findings) {
 fn state(config: &Config, path: &Path, findings: &mut Findings) {
     for (key, message) in config.state.missing() {
         findings.add(path.key(key), message);
+    }
+}
+
+fn modules(config: &Config, path: &Path, findings: &mut Findings) {
+    for (index, root) in config.wasm_roots.iter().enumerate().filter(|(_, root)| !root.is_absolute()) {
+        let message = format!("`{}` is not an absolute path", root.display());
+        findings.add(path.key("wasm_roots").index(index), message);
+    }
+    for (key, message) in config.wasm_runtime.problems() {
+        findings.add(path.key("wasm_runtime").key(key), message);
     }
 }
 
@@ -228,12 +209,14 @@ fn admin(config: &Config, path: &Path, findings: &mut Findings) {
 }
 
 fn chain(config: &Config, names: &[String], path: &Path, findings: &mut Findings) {
+    let of_odin = config.wasm.iter().flat_map(|section| section.plugins.iter().map(|p| p.name.as_str()));
+    let plugins = config.plugins.iter().map(|p| p.name.as_str()).chain(of_odin);
     for (index, name) in names.iter().enumerate() {
-        known("plugin", name, config.plugins.iter().map(|p| p.name.as_str()), path.index(index), findings);
+        known("plugin", name, plugins.clone(), path.index(index), findings);
     }
 }
 
-fn known<'a>(
+pub(super) fn known<'a>(
     kind: &str,
     name: &str,
     known: impl Iterator<Item = &'a str> + Clone,

@@ -4,12 +4,15 @@ mod action;
 mod bodies;
 mod cache;
 mod check;
+mod check_plugin;
 mod circuit;
 mod failure;
 mod http;
 mod kv;
 mod load;
 mod model;
+mod odin;
+mod origin;
 mod plugin;
 mod plugin_match;
 mod problem;
@@ -19,6 +22,7 @@ mod state;
 mod timing;
 mod tree;
 mod units;
+mod wasm_runtime;
 
 pub use self::{
     action::{ClosedAnswer, FailureAction},
@@ -32,6 +36,8 @@ pub use self::{
         Admin, Balance, Config, Health, Listener, Match, Protocol, Repeatable, Route, Service, Tls, Upstream,
         UpstreamTls,
     },
+    odin::{OdinBodyEncoding, OdinKind, OdinPlugin, OdinWasm},
+    origin::{AttachPoint, DeployedModule, MiddlewarePoint, Origin},
     plugin::{Grants, Plugin, PluginLimits, Pool, PoolMode},
     plugin_match::PluginMatch,
     problem::{ConfigError, Problem},
@@ -40,5 +46,6 @@ pub use self::{
     state::{KvBackend, RateLimitBackend, RedisSettings, State},
     timing::{Limits, Timeouts},
     units::{Size, Time},
+    wasm_runtime::WasmRuntime,
 };
 pub(crate) use self::{load::from_json, problem::did_you_mean};

@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Cache, Limits, Plugin, SecretPlace, State, Time, Timeouts};
+use super::{Cache, Limits, OdinWasm, Plugin, SecretPlace, State, Time, Timeouts, WasmRuntime};
 
 /// A whole gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,6 +30,15 @@ pub struct Config {
     /// Plugins that every route carries.
     #[serde(default)]
     pub chain: Vec<String>,
+    /// Plugins in the words of Odin.
+    #[serde(default)]
+    pub wasm: Option<OdinWasm>,
+    /// Directories that `POST /wasm` may deploy modules from, absolute; none when empty.
+    #[serde(default)]
+    pub wasm_roots: Vec<PathBuf>,
+    /// What modules may use up that `POST /wasm` deploys.
+    #[serde(default)]
+    pub wasm_runtime: WasmRuntime,
     /// The admin listener.
     #[serde(default)]
     pub admin: Admin,
@@ -264,6 +273,9 @@ impl Default for Config {
             services: Vec::new(),
             plugins: Vec::new(),
             chain: Vec::new(),
+            wasm: None,
+            wasm_roots: Vec::new(),
+            wasm_runtime: WasmRuntime::default(),
             admin: Admin::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),

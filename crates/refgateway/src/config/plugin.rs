@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Bodies, CircuitBreaker, HttpGrant, HttpLimits, KvGrants, KvQuota, OnFailure, PluginMatch, QueueGrants,
+    Bodies, CircuitBreaker, HttpGrant, HttpLimits, KvGrants, KvQuota, OnFailure, Origin, PluginMatch, QueueGrants,
     RateLimitGrant, Size, Time,
 };
 
@@ -64,6 +64,9 @@ pub struct Plugin {
     /// When it is not called for a while because it failed too often; always called when absent.
     #[serde(default)]
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// Who put it into the config.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 impl Plugin {
@@ -87,6 +90,7 @@ impl Plugin {
             bodies: Bodies::default(),
             on_failure: OnFailure::default(),
             circuit_breaker: None,
+            origin: Origin::default(),
         }
     }
 }
@@ -110,6 +114,7 @@ impl fmt::Debug for Plugin {
             .field("bodies", &self.bodies)
             .field("on_failure", &self.on_failure)
             .field("circuit_breaker", &self.circuit_breaker)
+            .field("origin", &self.origin)
             .finish_non_exhaustive()
     }
 }

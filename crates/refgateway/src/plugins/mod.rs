@@ -19,7 +19,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use wasm_host::{Digest, ManualClock, MemoryCache, Plugin, PluginEngine, SecretSource};
+use wasm_host::{Digest, FailureClass, ManualClock, MemoryCache, Plugin, PluginEngine, SecretSource};
 
 use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
@@ -161,15 +161,18 @@ async fn load_each(
         match LoadedPlugin::load(engine, settings, secrets, version, None).await {
             Ok(plugin) => loaded.push(Arc::new(plugin)),
             Err(error) => {
-                let (plugin, file) = (settings.name.clone(), settings.file.clone());
-                let error = PluginError { plugin, file, error };
+                let error = PluginError::of(settings, error);
                 tracing::error!(plugin = settings.name, reason = %error, "plugin does not load");
                 if let Some(before) = before {
                     before.degrade(error.to_string());
                 }
-                match loading {
-                    Loading::Lenient => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, version, &error))),
-                    Loading::Strict | Loading::Only(_) => refused.push(error),
+                // A change of this very plugin is refused, whoever put it into the config.
+                let is_lenient = loading == Loading::Lenient
+                    || (settings.origin.is_lenient() && loading != Loading::Only(&settings.name));
+                match before.filter(|before| before.has_code()) {
+                    _ if !is_lenient => refused.push(error),
+                    Some(before) => loaded.push(Arc::clone(before)),
+                    None => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, version, &error))),
                 }
             }
         }
@@ -184,8 +187,17 @@ pub struct PluginError {
     pub plugin: String,
     /// Its file.
     pub file: PathBuf,
+    /// Who put it into the config.
+    pub origin: config::Origin,
     /// Why.
     pub error: wasm_host::Error,
+}
+
+impl PluginError {
+    fn of(settings: &config::Plugin, error: wasm_host::Error) -> Self {
+        let config::Plugin { name, file, origin, .. } = settings.clone();
+        Self { plugin: name, file, origin, error }
+    }
 }
 
 impl std::error::Error for PluginError {
@@ -198,8 +210,12 @@ impl fmt::Display for PluginError {
     /// Names plugin and file, each once.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use wasm_host::Error as E;
-        let Self { plugin, file, error } = self;
+        let Self { plugin, file, origin, error } = self;
         match error {
+            E::Start { failure, .. } if failure.class == FailureClass::Memory => {
+                write!(f, "{error}")?;
+                origin.memory_setting().map_or(Ok(()), |setting| write!(f, "; it is set by {setting}"))
+            }
             E::Start { .. }
             | E::ConfigRefused { .. }
             | E::NoCode { .. }
@@ -304,6 +320,11 @@ impl LoadedPlugin {
         current
     }
 
+    /// Whether there is something that serves.
+    fn has_code(&self) -> bool {
+        self.plugin.as_ref().is_some_and(|plugin| plugin.digest().is_some())
+    }
+
     fn degrade(&self, reason: String) {
         *self.degraded.lock() = Some(Degraded { reason, by_secrets: false });
     }
@@ -318,6 +339,6 @@ impl LoadedPlugin {
     }
 
     fn error(&self, error: wasm_host::Error) -> PluginError {
-        PluginError { plugin: self.settings.name.clone(), file: self.settings.file.clone(), error }
+        PluginError::of(&self.settings, error)
     }
 }

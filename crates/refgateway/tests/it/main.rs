@@ -14,6 +14,7 @@ mod admin;
 mod balancing;
 mod bodies;
 mod cli;
+mod compat;
 mod config_errors;
 mod forwarding;
 mod headers;

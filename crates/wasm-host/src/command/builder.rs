@@ -99,15 +99,7 @@ impl CommandBuilder {
             grants: Grants::default(),
         };
         let context = Arc::new(context(engine, parts));
-        Ok(Command(Arc::new(Inner {
-            engine: engine.clone(),
-            compiled,
-            pre,
-            context,
-            limits,
-            program,
-            digest,
-        })))
+        Ok(Command(Arc::new(Inner { engine: engine.clone(), compiled, pre, context, limits, program, digest })))
     }
 }
 

@@ -6,7 +6,10 @@ use std::{
 /// The program with these arguments.
 pub(crate) fn refgateway(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_refgateway"));
-    command.args(arguments).env_remove("RUST_LOG");
+    command.args(arguments);
+    for variable in ["RUST_LOG", "PLUGIN_DIR", "PLUGIN_MEMORY_LIMIT", "PLUGIN_TIMEOUT", "PLUGIN_LOG"] {
+        command.env_remove(variable);
+    }
     command
 }
 
@@ -33,7 +36,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = refgateway(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_in(arguments, &[])
+    }
+
+    /// With these environment variables.
+    pub(crate) fn start_in(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = refgateway(arguments);
+        let mut child = command.envs(variables.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
         Self { child, log, read: Vec::new() }
     }

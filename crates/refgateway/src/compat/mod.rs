@@ -1,0 +1,12 @@
+//! What operators of other gateways have besides their plugins' files: it becomes plugins of this one's own model.
+
+mod modules;
+mod plugin_dir;
+mod timestamp;
+mod uuid;
+
+pub(crate) use self::{
+    modules::{Descriptor, module_plugin},
+    plugin_dir::{EnvironmentError, PluginDir, log_filter},
+    timestamp::rfc3339,
+};
