@@ -15,7 +15,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    compat::{Descriptor, module_plugin, rfc3339},
+    compat::{Descriptor, module_plugin},
     config::{DeployedModule, Origin},
     error::Error,
     plugins::{LoadedPlugin, PluginError},
@@ -145,8 +145,8 @@ fn describe(loaded: &LoadedPlugin, module: &DeployedModule, stats: &PluginStats)
             "file_path": module.file_path,
             "sha256_hash": digest.as_deref().map(|digest| digest.trim_start_matches("sha256:")),
             "size_bytes": module.size_bytes,
-            "created_at": rfc3339(module.created_at),
-            "last_accessed_at": rfc3339(accessed),
+            "created_at": humantime::format_rfc3339(module.created_at).to_string(),
+            "last_accessed_at": humantime::format_rfc3339(accessed).to_string(),
             "access_count": stats.executions,
             "attach_points": module.attach_points,
         },

@@ -2,11 +2,8 @@
 
 mod modules;
 mod plugin_dir;
-mod timestamp;
-mod uuid;
 
 pub(crate) use self::{
     modules::{Descriptor, module_plugin},
     plugin_dir::{EnvironmentError, PluginDir, log_filter},
-    timestamp::rfc3339,
 };

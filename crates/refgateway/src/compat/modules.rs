@@ -10,8 +10,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::uuid;
 use crate::config::{AttachPoint, Config, DeployedModule, Origin, Plugin};
 
 /// A module to be deployed.
@@ -71,7 +71,7 @@ pub(crate) fn module_plugin(config: &Config, module: &Descriptor) -> Result<Plug
     let file = find(&config.wasm_roots, &module.file_path)?;
     let size_bytes = component_size(&file)?;
     let deployed = DeployedModule {
-        uuid: uuid::random(),
+        uuid: Uuid::new_v4().to_string(),
         file_path: module.file_path.clone(),
         size_bytes,
         created_at: SystemTime::now(),

@@ -1,5 +1,7 @@
 //! What the guest is told: `{"context": …, "input": …, "config": …}`.
 
+use std::time::SystemTime;
+
 use http::{StatusCode, request::Parts as RequestParts, response::Parts as ResponseParts};
 use serde_json::{Map, Value};
 
@@ -8,7 +10,6 @@ use super::{
     headers,
     json::{self, Members},
     query,
-    timestamp::rfc3339,
 };
 use crate::message::ExchangeState;
 
@@ -32,7 +33,8 @@ pub(super) fn write(
             context.text("requestId", &facts.id);
             context.text("serviceId", service.map_or("", |service| service));
             context.text("routePath", exchange.request.uri.path());
-            context.text("timestamp", &rfc3339(facts.received_at));
+            let received_at = humantime::format_rfc3339_seconds(facts.received_at.max(SystemTime::UNIX_EPOCH));
+            context.text("timestamp", &received_at.to_string());
             context.raw("config", config);
             context.raw("metadata", &Value::Object(metadata(exchange)).to_string());
         });

@@ -15,7 +15,6 @@ mod place;
 mod query;
 mod region;
 mod returned;
-mod timestamp;
 
 use std::sync::Arc;
 
