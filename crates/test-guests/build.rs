@@ -30,7 +30,7 @@ const WAT_COMMANDS: [&str; 3] = ["start_loop", "huge_memory", "missing_imports"]
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];
-const CARRIES_WIT: &str = "native_edit";
+const CARRIES_WIT: [(&str, &str); 2] = [("", "native_edit"), ("sgl", "sgl_auth")];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
@@ -47,9 +47,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         built.extend(guests::build(set, &target_dir.join(folder))?);
     }
     for (target, suffix) in CORE_TARGETS {
-        let set = GuestSet { workspace: &workspace, target, pick: Pick::Example(CARRIES_WIT) };
-        let modules = guests::build(set, &target_dir)?;
-        built.extend(modules.into_iter().map(|(name, path)| (format!("{name}_on_{suffix}"), path)));
+        for (folder, example) in CARRIES_WIT {
+            let set = GuestSet { workspace: &workspace.join(folder), target, pick: Pick::Example(example) };
+            let modules = guests::build(set, &target_dir.join(folder))?;
+            built.extend(modules.into_iter().map(|(name, path)| (format!("{name}_on_{suffix}"), path)));
+        }
     }
     for (target, suffix) in COMMAND_TARGETS {
         let set = GuestSet { workspace: &workspace.join(COMMANDS), target, pick: Pick::Examples };

@@ -1,6 +1,6 @@
 //! Every call is counted once, where it is asked for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use test_guests::NATIVE_MISBEHAVE;
@@ -39,6 +39,7 @@ async fn counts_each_call_once() {
     assert_eq!(*seen.0.lock(), ["loaded test", "request continue", "response continue", "request guest-error"]);
     let stats = plugin.stats();
     assert_eq!(stats.executions, 3);
+    assert!(Duration::ZERO < stats.longest_execution && stats.longest_execution < stats.execution_time, "{stats:?}");
     assert_eq!(stats.failures, [(FailureClass::GuestError, 1)]);
     assert_eq!((stats.pool_hits, stats.pool_misses), (0, 2));
 }

@@ -11,6 +11,7 @@ mod lifecycle;
 mod observed;
 mod response_cache;
 mod routing;
+mod sgl;
 mod streaming;
 
 use http::Request;

@@ -10,7 +10,21 @@ use crate::common::{answered, ask, bytes, engine, load, open, passed, plugin, re
 
 #[tokio::test]
 pub(crate) async fn sgl_auth() {
-    let auth = load(guest::SGL_AUTH).await;
+    authenticates(guest::SGL_AUTH).await;
+}
+
+#[tokio::test]
+pub(crate) async fn sgl_auth_on_unknown() {
+    authenticates(guest::SGL_AUTH_ON_UNKNOWN).await;
+}
+
+#[tokio::test]
+pub(crate) async fn sgl_auth_on_wasip1() {
+    authenticates(guest::SGL_AUTH_ON_WASIP1).await;
+}
+
+async fn authenticates(file: &str) {
+    let auth = load(file).await;
     let ask = async |path: &str, headers: &[(&str, &str)]| {
         let mut asked = request(headers);
         *asked.uri_mut() = path.parse().unwrap();

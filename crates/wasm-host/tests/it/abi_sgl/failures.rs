@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use test_guests as guest;
-use wasm_host::{ErrorOutcome, FailureClass, Plugin, PluginEngine, UpstreamFailure, UpstreamFailureKind};
+use wasm_host::{Error, ErrorOutcome, FailureClass, Plugin, PluginEngine, UpstreamFailure, UpstreamFailureKind};
 
 use crate::common::{answered, ask, engine, load, open, passed, plugin, request, response, text};
 
@@ -104,7 +104,9 @@ async fn the_stack_is_as_deep_as_the_engine_makes_it() {
 }
 
 #[test]
-fn an_engine_without_a_stack_is_refused() {
-    let error = PluginEngine::builder().max_instances(1).stack_size(0).build().unwrap_err();
-    assert!(error.to_string().contains("stack"), "{error}");
+fn a_stack_that_cannot_be_had_is_refused() {
+    for bytes in [0, 1 << 50, usize::MAX] {
+        let error = PluginEngine::builder().max_instances(8).stack_size(bytes).build().unwrap_err();
+        assert!(matches!(error, Error::Engine { .. }), "{error}");
+    }
 }

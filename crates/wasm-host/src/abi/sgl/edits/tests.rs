@@ -20,7 +20,7 @@ fn names() -> impl Strategy<Value = String> {
         4 => "x-[ab]",
         1 => prop_oneof![Just("X-A"), Just("Content-Length"), Just("host"), Just("connection")].prop_map(str::to_owned),
         1 => any::<String>(),
-        1 => "[a-z]{1,80}",
+        1 => "y[a-z]{0,79}",
     ]
 }
 
@@ -47,18 +47,18 @@ fn expected(modify: &Modify) -> Vec<(String, String)> {
     let is_managed = |name: &str| ["content-length", "host", "connection"].contains(&name);
     let usable = |header: &&Header| {
         is_name(&header.name)
-            && !is_managed(&header.name.to_lowercase())
+            && !is_managed(&header.name.to_ascii_lowercase())
             && HeaderValue::from_str(&header.value).is_ok()
     };
     let mut kept: Vec<(String, String)> = Vec::new();
     for Header { name, value } in modify.headers_set.iter().filter(usable) {
-        kept.retain(|(known, _)| *known != name.to_lowercase());
-        kept.push((name.to_lowercase(), value.clone()));
+        kept.retain(|(known, _)| *known != name.to_ascii_lowercase());
+        kept.push((name.to_ascii_lowercase(), value.clone()));
     }
     let added = modify.headers_add.iter().filter(usable);
-    kept.extend(added.map(|Header { name, value }| (name.to_lowercase(), value.clone())));
+    kept.extend(added.map(|Header { name, value }| (name.to_ascii_lowercase(), value.clone())));
     for name in &modify.headers_remove {
-        kept.retain(|(known, _)| *known != name.to_lowercase());
+        kept.retain(|(known, _)| *known != name.to_ascii_lowercase());
     }
     kept.sort();
     kept
@@ -71,7 +71,8 @@ proptest! {
         map.insert("host", HeaderValue::from_static("example.test"));
         edit(&mut map, &modify, usize::MAX).unwrap();
         prop_assert_eq!(map.remove("host").unwrap(), "example.test");
-        let pair = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
+        let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
+        let pair = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), text(value));
         let mut left: Vec<_> = map.iter().map(pair).collect();
         left.sort();
         prop_assert_eq!(left, expected(&modify));
@@ -107,7 +108,7 @@ fn says_what_was_ignored_once() {
     let mut modify = Modify { headers_set: vec![header("Host", "a")], ..Modify::default() };
     let one = edit(&mut HeaderMap::new(), &modify, BUDGET).unwrap();
     assert_eq!(one.message().unwrap(), "ignored an edit of a header: the host manages `host`");
-    modify.headers_add = vec![header("a b", "1"), header("x", "ä")];
+    modify.headers_add = vec![header("a b", "1"), header("x", "a\n")];
     let three = edit(&mut HeaderMap::new(), &modify, BUDGET).unwrap();
     assert_eq!(three.message().unwrap(), "ignored 3 edits of headers, the first because the host manages `host`");
 }
