@@ -10,16 +10,25 @@ use std::{
 
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
-use xtask::guests::{self, CGuest, GuestSet, Pick};
+use xtask::guests::{self, AssemblyScriptGuest, CGuest, GuestSet, Pick};
 
 /// The packages whose examples are guests, each with the target that it is for.
-const SETS: [(&str, &str); 2] = [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2")];
+const SETS: [(&str, &str); 3] = [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2"), ("odin", "wasm32-wasip1")];
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 2] = [
+const C_GUESTS: [(&str, &str, &[&str]); 4] = [
+    ("odin_use_host", "use_host/odin.c", &["-mexec-model=reactor", "-Wl,--export=malloc", "-Wl,--export=free"]),
+    (
+        "odin_pair",
+        "pair/odin.c",
+        &["-nostdlib", "-Wl,--no-entry", "-mmultivalue", "-Xclang", "-target-abi", "-Xclang", "experimental-mv"],
+    ),
     ("command_count_words", "count_words/command.c", &[]),
     ("command_hostile", "hostile/command.c", &["-Wno-infinite-recursion"]),
 ];
+
+/// Guests in AssemblyScript: name and file.
+const ASSEMBLY_SCRIPT_GUESTS: [(&str, &str); 1] = [("odin_assembly", "assembly/odin.ts")];
 
 /// Commands are built for both targets that make some; those of the second are named with this at the end.
 const COMMANDS: &str = "command";
@@ -66,6 +75,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, source, flags) in C_GUESTS {
         let output = out.join(name).with_extension("wasm");
         let path = guests::build_c(CGuest { source: &workspace.join(source), flags }, &output)?;
+        built.push((name.to_owned(), path));
+    }
+    for (name, source) in ASSEMBLY_SCRIPT_GUESTS {
+        let guest = AssemblyScriptGuest { source: &workspace.join(source), package: &workspace.join("assembly") };
+        let output = out.join(name).with_extension("wasm");
+        let path = guests::build_assembly_script(guest, &out.join("assembly_script"), &output)?;
         built.push((name.to_owned(), path));
     }
     for scenario in ["many_memories", "many_elements"] {

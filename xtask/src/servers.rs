@@ -3,10 +3,12 @@
 use std::process::{Command, Stdio};
 
 /// Programs that tests need, each with the Debian packages that it takes.
-const NEEDED: [(&str, &[&str]); 3] = [
+const NEEDED: [(&str, &[&str]); 5] = [
     ("redis-server", &["redis-server"]),
     ("clang", &["clang", "wasi-libc", "libclang-rt-dev-wasm32"]),
     ("wasm-ld", &["lld"]),
+    ("node", &["nodejs"]),
+    ("npm", &["npm"]),
 ];
 
 /// Installs what is missing, where that needs no question asked. Fails with what to install.

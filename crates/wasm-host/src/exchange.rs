@@ -133,14 +133,17 @@ impl Exchange {
     }
 
     /// The request that goes to the upstream. Plugins that see its body flow, or its failure, can still read its
-    /// headers.
+    /// headers; those that see the response, its method and target.
     fn release_request(&mut self, state: &mut ExchangeState, body: Body, flows: bool) -> Request<Body> {
         self.routing.clone_from(&state.routing);
         let phases = self.shared.chain.phases();
         let parts = if flows || phases.error {
             state.request.clone()
         } else {
-            std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
+            let mut left = Request::new(()).into_parts().0;
+            left.method.clone_from(&state.request.method);
+            left.uri.clone_from(&state.request.uri);
+            std::mem::replace(&mut state.request, left)
         };
         if phases.error {
             self.retries.sent(&body);

@@ -141,6 +141,11 @@ impl MemoryLimiter {
         self.elements -= elements;
     }
 
+    /// Bytes of linear memory that the instance may still take.
+    pub(crate) fn room(&self) -> u64 {
+        self.memory_limit.saturating_sub(self.memory)
+    }
+
     /// Whether a growth was refused since the last call of [`take_denied`](Self::take_denied).
     pub(crate) fn has_denied(&self) -> bool {
         self.denied.is_some()

@@ -1,5 +1,6 @@
 //! Guests from source: one nested cargo call a set of Rust ones, one call of the compiler a C one.
 
+mod assembly_script;
 mod c;
 
 use std::{
@@ -8,7 +9,10 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-pub use self::c::{CGuest, build_c};
+pub use self::{
+    assembly_script::{AssemblyScriptGuest, build_assembly_script},
+    c::{CGuest, build_c},
+};
 
 /// A set of guests: a cargo workspace of its own, built for one target.
 #[derive(Clone, Copy, Debug)]

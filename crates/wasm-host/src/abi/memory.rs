@@ -95,6 +95,14 @@ impl GuestMemory {
         self.0.data_size(store)
     }
 
+    /// Bytes that the memory may still grow by, within `limits.memory` and its own type.
+    pub(crate) fn room(self, store: &HostStore) -> u64 {
+        let size = self.size(store) as u64;
+        let ty = self.0.ty(store);
+        let own = ty.maximum().map_or(1 << 32, |pages| pages.saturating_mul(ty.page_size()));
+        own.saturating_sub(size).min(store.data().limiter.room())
+    }
+
     /// Adds pages of 64 KiB, within `limits.memory`, and gives the size in bytes that it had.
     pub(crate) async fn grow(
         self,

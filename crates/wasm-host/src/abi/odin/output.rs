@@ -193,9 +193,9 @@ mod tests {
             modified: bool,
             proceeds: bool,
             status in -1_i64..1000,
-            headers: BTreeMap<String, Vec<String>>,
-            body: String,
-            error: String,
+            headers in proptest::collection::btree_map(".{0,6}", proptest::collection::vec(".{0,6}", 0..3), 0..3),
+            body in ".{0,20}",
+            error in ".{0,20}",
         ) {
             let given = json!({
                 "modified": modified,

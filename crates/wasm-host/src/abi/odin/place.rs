@@ -27,7 +27,7 @@ impl InputPlace {
                 }
             },
             Self::Region(region) => {
-                let pages = region.fit(memory.size(store) as u64, len.into());
+                let pages = region.fit(memory.size(store) as u64, len.into(), memory.room(store));
                 if pages > 0
                     && let Err(error) = memory.grow(store, pages).await
                 {
