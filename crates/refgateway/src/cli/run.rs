@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{Failure, signals::Signals};
 use crate::{
     Server,
-    config::{Config, Listener, Match, Plugin, Route, Service, Upstream},
+    config::{Config, ConfigError, Listener, Match, Plugin, Route, Service, Upstream},
     plugins::Loading,
     telemetry::logs,
 };
@@ -59,6 +59,10 @@ impl Run {
             (None, Some(url)) => {
                 let mut config = to_one_upstream(url, self.listen, self.plugins());
                 config.admin.address = self.admin;
+                let problems = config.execute.fill(&|name| std::env::var(name).ok());
+                if !problems.is_empty() {
+                    return Err(ConfigError { file: None, problems }.into());
+                }
                 config.check()?;
                 Ok(config)
             }

@@ -58,7 +58,11 @@ fn parse(text: &str, format: Format, variables: &dyn Fn(&str) -> Option<String>)
 
     let mut problems = Vec::new();
     expand(&mut root, &Path::default(), variables, &mut problems);
-    let mut follow_ups = match root.read::<Config>() {
+    let config = root.read::<Config>().map(|mut config| {
+        problems.extend(config.execute.fill(variables));
+        config
+    });
+    let mut follow_ups = match config {
         Ok(config) if problems.is_empty() => {
             let found = check::check(&config);
             if found.is_empty() {

@@ -5,6 +5,7 @@ mod bodies;
 mod cache;
 mod check;
 mod circuit;
+mod execute;
 mod failure;
 mod http;
 mod kv;
@@ -25,6 +26,7 @@ pub use self::{
     bodies::{Bodies, BodyMode},
     cache::Cache,
     circuit::CircuitBreaker,
+    execute::Execute,
     failure::{FailureActions, OnFailure},
     http::{HttpGrant, HttpLimits, HttpScheme},
     kv::{KvAccess, KvGrants, KvQuota},

@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Cache, Limits, Plugin, SecretPlace, State, Time, Timeouts};
+use super::{Cache, Execute, Limits, Plugin, SecretPlace, State, Time, Timeouts};
 
 /// A whole gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct Config {
     /// The admin listener.
     #[serde(default)]
     pub admin: Admin,
+    /// Running commands that come with a request, on the admin listener.
+    #[serde(default)]
+    pub execute: Execute,
     /// Bounds on what a client may send.
     #[serde(default)]
     pub limits: Limits,
@@ -265,6 +268,7 @@ impl Default for Config {
             plugins: Vec::new(),
             chain: Vec::new(),
             admin: Admin::default(),
+            execute: Execute::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             workers: None,

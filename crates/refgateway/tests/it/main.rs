@@ -15,6 +15,7 @@ mod balancing;
 mod bodies;
 mod cli;
 mod config_errors;
+mod execute;
 mod forwarding;
 mod headers;
 mod http2;
