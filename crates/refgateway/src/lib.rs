@@ -36,6 +36,7 @@ pub mod upstream;
 
 mod admin;
 pub mod body;
+mod execute;
 pub mod telemetry;
 
 pub use self::{

@@ -215,6 +215,9 @@ impl Shared {
         if config.admin != current.config.admin {
             return Err(Error::NeedsRestart("admin"));
         }
+        if config.execute != current.config.execute {
+            return Err(Error::NeedsRestart("execute"));
+        }
         if config.cache != current.config.cache {
             return Err(Error::NeedsRestart("cache"));
         }

@@ -4,7 +4,9 @@
 
 mod auth;
 mod change;
+mod execute;
 mod explain;
+mod form;
 mod health;
 mod percent;
 mod plugins;
@@ -22,7 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use self::{auth::Token, reply::Reply};
-use crate::{body::Body, config, error::Error, listener, server::Shared};
+use crate::{body::Body, config, error::Error, execute::Executor, listener, server::Shared};
 
 /// Binds the admin listener, if it is enabled, and serves it on its own thread until the gateway has drained.
 pub(crate) fn start(
@@ -37,7 +39,9 @@ pub(crate) fn start(
     let Some(socket) = socket else { return Ok(None) };
     let address = socket.local_addr().map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-    let admin = Arc::new(Admin { shared, token: config.token.as_deref().map(Token::new) });
+    let gateway = shared.gateway();
+    let executor = gateway.config.execute.enabled.then(|| Executor::new(&gateway.config.execute, &gateway.engine));
+    let admin = Arc::new(Admin { shared, token: config.token.as_deref().map(Token::new), executor });
     let (ended, has_ended) = oneshot::channel();
     thread::Builder::new()
         .name("admin".to_owned())
@@ -53,6 +57,8 @@ pub(crate) fn start(
 struct Admin {
     shared: Arc<Shared>,
     token: Option<Token>,
+    /// None where no commands are run.
+    executor: Option<Executor>,
 }
 
 async fn run(admin: Arc<Admin>, socket: std::net::TcpListener) {
@@ -117,6 +123,7 @@ impl Admin {
             "/metrics" => health::metrics,
             "/api/routes" => routes::list,
             "/api/explain" => explain::explain,
+            "/api/wasm/execute" | "/api/execute" => return execute::answer(self.executor.as_ref(), request).await,
             path if is_below(path, plugins::PATH) => return self.changing(request, plugins::answer).await,
             path if is_below(path, wasm::PATH) => return self.changing(request, wasm::answer).await,
             path => return Reply::not_found(path),

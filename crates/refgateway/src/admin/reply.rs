@@ -1,5 +1,6 @@
 //! Answers of the admin API.
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
@@ -9,25 +10,32 @@ use crate::body::{self, Body};
 pub(super) struct Reply {
     status: StatusCode,
     content_type: &'static str,
-    text: String,
+    body: Bytes,
     extra: Option<(header::HeaderName, HeaderValue)>,
 }
 
 impl Reply {
     pub(super) fn json(value: &impl Serialize) -> Self {
         match serde_json::to_string(value) {
-            Ok(text) => Self { status: StatusCode::OK, content_type: "application/json", text, extra: None },
+            Ok(text) => Self::ok("application/json", text),
             Err(error) => Self::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 
     pub(super) fn text(content_type: &'static str, text: String) -> Self {
-        Self { status: StatusCode::OK, content_type, text, extra: None }
+        Self::ok(content_type, text)
+    }
+
+    pub(super) fn binary(bytes: Bytes) -> Self {
+        Self::ok("application/octet-stream", bytes)
+    }
+
+    fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, content_type, body: body.into(), extra: None }
     }
 
     pub(super) fn error(status: StatusCode, reason: &str) -> Self {
-        let text = serde_json::json!({ "error": reason }).to_string();
-        Self { status, content_type: "application/json", text, extra: None }
+        Self::ok("application/json", serde_json::json!({ "error": reason }).to_string()).with_status(status)
     }
 
     pub(super) fn not_found(path: &str) -> Self {
@@ -48,8 +56,12 @@ impl Reply {
         Self { status, ..self }
     }
 
+    pub(super) fn with_header(self, name: header::HeaderName, value: &'static str) -> Self {
+        Self { extra: Some((name, HeaderValue::from_static(value))), ..self }
+    }
+
     pub(super) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(body::full(self.text));
+        let mut response = Response::new(body::full(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));

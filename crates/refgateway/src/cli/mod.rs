@@ -30,7 +30,7 @@ enum Command {
     Schema,
     /// Serve a built-in upstream that echoes requests, with curl lines to try.
     Demo(demo::Demo),
-    /// Look at plugins without serving.
+    /// Look at plugins without serving, and run commands.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
 }

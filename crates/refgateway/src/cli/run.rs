@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{Failure, environment, signals::Signals};
 use crate::{
     Server,
-    config::{Config, Listener, Match, Plugin, Route, Service, Upstream},
+    config::{Config, ConfigError, Listener, Match, Plugin, Route, Service, Upstream},
     plugins::Loading,
     telemetry::logs,
 };
@@ -76,6 +76,10 @@ impl Run {
         config.admin.address = self.admin;
         let roots: Result<_, _> = self.wasm_root.iter().map(std::path::absolute).collect();
         config.wasm_roots = roots.map_err(|error| Failure::Config(format!("--wasm-root: {error}")))?;
+        let problems = config.execute.fill(&|name| std::env::var(name).ok());
+        if !problems.is_empty() {
+            return Err(ConfigError { file: None, problems }.into());
+        }
         config.check()?;
         Ok(match &self.odin {
             Some(file) => config.with_odin(file)?,

@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     state(config, &root.key("state"), &mut findings);
     secrets(config, &root, &mut findings);
     admin(config, &root.key("admin"), &mut findings);
+    execute(config, &root.key("execute"), &mut findings);
     findings.0
 }
 
@@ -205,6 +206,12 @@ fn admin(config: &Config, path: &Path, findings: &mut Findings) {
     }
     if admin.token.as_ref().is_some_and(|token| token.len() < 16) {
         findings.add(path.key("token"), "a token has at least 16 characters");
+    }
+}
+
+fn execute(config: &Config, path: &Path, findings: &mut Findings) {
+    for key in config.execute.zeros() {
+        findings.add(path.key(key), "must be more than 0");
     }
 }
 

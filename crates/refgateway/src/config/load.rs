@@ -83,6 +83,7 @@ fn parse<T: DeserializeOwned>(
     let mut follow_ups = match root.read::<T>() {
         Ok(read) => {
             let mut config = into(read);
+            problems.extend(config.execute.fill(variables));
             let found = check::check(&config);
             if problems.is_empty() && found.is_empty() {
                 config.join_odin();

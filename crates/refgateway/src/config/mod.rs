@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod check_plugin;
 mod circuit;
+mod execute;
 mod failure;
 mod http;
 mod kv;
@@ -29,6 +30,7 @@ pub use self::{
     bodies::{Bodies, BodyMode},
     cache::Cache,
     circuit::CircuitBreaker,
+    execute::Execute,
     failure::{FailureActions, OnFailure},
     http::{HttpGrant, HttpLimits, HttpScheme},
     kv::{KvAccess, KvGrants, KvQuota},

@@ -10,7 +10,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Cache, Limits, OdinWasm, Plugin, SecretPlace, State, Time, Timeouts, WasmRuntime};
+use super::{Cache, Execute, Limits, OdinWasm, Plugin, SecretPlace, State, Time, Timeouts, WasmRuntime};
 
 /// A whole gateway.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -42,6 +42,9 @@ pub struct Config {
     /// The admin listener.
     #[serde(default)]
     pub admin: Admin,
+    /// Running commands that come with a request, on the admin listener.
+    #[serde(default)]
+    pub execute: Execute,
     /// Bounds on what a client may send.
     #[serde(default)]
     pub limits: Limits,
@@ -277,6 +280,7 @@ impl Default for Config {
             wasm_roots: Vec::new(),
             wasm_runtime: WasmRuntime::default(),
             admin: Admin::default(),
+            execute: Execute::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             workers: None,

@@ -1,6 +1,6 @@
 //! Durations and sizes as an operator writes them.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -62,6 +62,22 @@ impl Size {
             _ => return None,
         };
         number.parse::<u64>().ok()?.checked_mul(scale).map(Self)
+    }
+}
+
+impl FromStr for Time {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).ok_or("expected a duration such as `250ms`, `5s` or `2m`")
+    }
+}
+
+impl FromStr for Size {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).ok_or("expected a size such as `64KiB`, `16MiB` or a number of bytes")
     }
 }
 

@@ -227,6 +227,11 @@ impl fmt::Display for PluginError {
             | E::Secrets { .. }
             | E::ConfigMisfit { .. }
             | E::SchemaUnusable { .. } => write!(f, "{error}"),
+            E::CommandAsPlugin => write!(
+                f,
+                "plugin `{plugin}`: {}: {error}; `refgateway plugin exec` and `POST /api/wasm/execute` run it",
+                file.display()
+            ),
             E::File { .. } => write!(f, "plugin `{plugin}`: {error}"),
             _ => write!(f, "plugin `{plugin}`: {}: {error}", file.display()),
         }

@@ -37,6 +37,8 @@ fn install() -> Option<PrometheusHandle> {
     describe_gauge!("refgateway_connections", "Client connections open");
     describe_counter!("refgateway_reloads_total", "Config reloads, by result");
     describe_counter!("refgateway_secret_changes_total", "Plugins that a changed secret configured again, by result");
+    describe_counter!("refgateway_executions_total", "Commands that ran, by how they ended");
+    describe_histogram!("refgateway_execution_duration_seconds", "How long commands ran");
     plugins::describe_metrics();
     Some(handle)
 }
@@ -110,4 +112,11 @@ pub(crate) fn reloaded(succeeded: bool) {
 pub(crate) fn secrets_changed(succeeded: bool) {
     handle();
     counter!("refgateway_secret_changes_total", "result" => if succeeded { "ok" } else { "error" }).increment(1);
+}
+
+/// Counts a command that ran.
+pub(crate) fn executed(outcome: &'static str, took: Duration) {
+    handle();
+    counter!("refgateway_executions_total", "outcome" => outcome).increment(1);
+    histogram!("refgateway_execution_duration_seconds").record(took);
 }

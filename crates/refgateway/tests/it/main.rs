@@ -16,6 +16,7 @@ mod bodies;
 mod cli;
 mod compat;
 mod config_errors;
+mod execute;
 mod forwarding;
 mod headers;
 mod http2;

@@ -11,11 +11,14 @@ extern char **environ;
 
 static const size_t MEGABYTE = 1 << 20;
 
+/* What is here, no compiler takes for unused. */
+static char *volatile kept;
+
 /* Takes memory until there is none, and goes on without. */
 static int grow(void) {
     size_t taken = 0;
-    for (char *block; (block = malloc(MEGABYTE)) != NULL; taken++) {
-        memset(block, 1, MEGABYTE);
+    for (; (kept = malloc(MEGABYTE)) != NULL; taken++) {
+        memset(kept, 1, MEGABYTE);
     }
     printf("%s", taken > 0 && taken < 4096 ? "refused" : "taken");
     return 0;
@@ -46,8 +49,12 @@ static int look(void) {
     return 0;
 }
 
-static int recurse(volatile int depth) {
-    return depth == -1 ? 0 : recurse(depth + 1) + 1;
+/* Needs more and more of the stack. */
+static int recurse(int depth) {
+    volatile char frame[256];
+    frame[depth & 255] = 1;
+    int below = recurse(depth + 1);
+    return below + frame[depth & 255];
 }
 
 int main(void) {
