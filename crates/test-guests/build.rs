@@ -13,10 +13,11 @@ use wit_parser::Resolve;
 use xtask::guests::{self, CGuest, GuestSet, Pick};
 
 /// The packages whose examples are guests, each with the target that it is for.
-const SETS: [(&str, &str); 1] = [("", "wasm32-wasip2")];
+const SETS: [(&str, &str); 2] = [("", "wasm32-wasip2"), ("aegis", "wasm32-wasip1")];
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 0] = [];
+const C_GUESTS: [(&str, &str, &[&str]); 1] =
+    [("aegis_filter", "filter/aegis.c", &["-nostdlib", "-Wl,--no-entry"])];
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];
