@@ -13,10 +13,12 @@ use wit_parser::Resolve;
 use xtask::guests::{self, AssemblyScriptGuest, CGuest, GuestSet, Pick};
 
 /// The packages whose examples are guests, each with the target that it is for.
-const SETS: [(&str, &str); 3] = [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2"), ("odin", "wasm32-wasip1")];
+const SETS: [(&str, &str); 4] =
+    [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2"), ("odin", "wasm32-wasip1"), ("aegis", "wasm32-wasip1")];
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 4] = [
+const C_GUESTS: [(&str, &str, &[&str]); 5] = [
+    ("aegis_filter", "filter/aegis.c", &["-nostdlib", "-Wl,--no-entry"]),
     ("odin_use_host", "use_host/odin.c", &["-mexec-model=reactor", "-Wl,--export=malloc", "-Wl,--export=free"]),
     (
         "odin_pair",

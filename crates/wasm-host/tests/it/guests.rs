@@ -1,5 +1,7 @@
 //! Each guest does what it is there for.
 
+pub(crate) use crate::abi_aegis::*;
+
 use std::sync::Arc;
 
 use http::HeaderValue;

@@ -9,6 +9,7 @@
 
 mod common;
 
+mod abi_aegis;
 mod abi_sgl;
 mod bodies;
 mod cache;

@@ -4,7 +4,7 @@
 //! that header, and so does the upstream's response.
 
 use http::{HeaderValue, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_guests as guest;
 use wasm_host::{Body, FailureClass, Limits, Plugin, PluginBuilder, RequestOutcome};
 
@@ -29,7 +29,6 @@ enum Edits {
     /// On its way to the upstream.
     Request,
     /// The response that the upstream will give.
-    #[allow(dead_code, reason = "an ABI that reads requests and edits responses comes with its guests")]
     Response,
 }
 
@@ -60,8 +59,40 @@ fn abis() -> Vec<Abi> {
                 ("huge-body", Some(FailureClass::Hostcall)),
             ],
         },
+        Abi {
+            name: "aegis",
+            file: guest::AEGIS_SCENARIO,
+            options: json!({ "entry": "edit_response" }),
+            edits: Edits::Response,
+            cannot: &[],
+            wrong: AEGIS_WRONG,
+        },
+        Abi {
+            name: "aegis-request",
+            file: guest::AEGIS_SCENARIO,
+            options: json!({ "entry": "edit_request" }),
+            edits: Edits::Request,
+            cannot: &[],
+            wrong: AEGIS_WRONG,
+        },
     ]
 }
+
+const AEGIS_WRONG: &[(&str, Option<FailureClass>)] = &[
+    ("bad-pointer", None),
+    ("bad-length", None),
+    ("bad-buffer-range", None),
+    ("bad-utf8", None),
+    ("bad-utf8-value", None),
+    ("header-with-line-break", None),
+    ("name-with-line-break", None),
+    ("header-with-nul", None),
+    ("status-700", None),
+    ("terminate-700", None),
+    ("host-managed", None),
+    ("status-100", Some(FailureClass::InvalidOutput)),
+    ("error", Some(FailureClass::GuestError)),
+];
 
 /// What a guest does, and what then holds.
 const COMMON: [(&str, fn(&Abi, &Seen)); 9] = [

@@ -177,7 +177,7 @@ mod tests {
         #[test]
         fn changes_made_ahead_are_those_made_in_order(upstream in edits(), made in edits()) {
             let mut exchange = ExchangeState::new(Arc::default());
-            let (mut changes, mut own) = (ResponseChanges::default(), HeaderMap::new());
+            let (mut changes, mut own) = (ResponseChanges::default(), HeaderMap::<u8>::default());
             changes.clear(1000);
             for edit in upstream {
                 if let Edit::Set(name, value) | Edit::Add(name, value) = edit {
