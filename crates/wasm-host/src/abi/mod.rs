@@ -3,6 +3,7 @@
 //! An ABI translates: it converts and calls. What a guest may do is decided in `capability` and `limits`, what its
 //! failure means in `chain`.
 
+mod blitz;
 mod componentize;
 mod core_module;
 mod detect;
@@ -15,7 +16,7 @@ use std::time::Duration;
 pub(crate) use self::{
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
-    memory::GuestMemory,
+    memory::{GuestBytes, GuestMemory},
     options::AbiOptions,
 };
 pub(crate) use crate::BoxFuture;
@@ -31,7 +32,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &blitz::Blitz];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
@@ -58,6 +59,11 @@ pub(crate) trait GuestPre: Send + Sync {
 
     /// Whether the guest is to be told when it goes.
     fn cleans_up(&self) -> bool {
+        false
+    }
+
+    /// Whether a guest that has returned an error is as it was: its ABI has no other way to refuse a message.
+    fn outlives_errors(&self) -> bool {
         false
     }
 

@@ -99,14 +99,21 @@ pub(crate) enum HostStop {
     Misfit(String),
     #[error("{0}")]
     Refused(String),
+    /// The guest ended the call, with these words.
+    #[error("threw: {0}")]
+    Thrown(String),
+    /// The guest handed over what makes no sense, and cannot be told so.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl HostStop {
     pub(crate) fn class(&self) -> FailureClass {
         match self {
             Self::Hostcalls(_) | Self::NoExchange => FailureClass::Hostcall,
-            Self::Misfit(_) => FailureClass::InvalidOutput,
+            Self::Misfit(_) | Self::Invalid(_) => FailureClass::InvalidOutput,
             Self::Refused(_) => FailureClass::GuestError,
+            Self::Thrown(_) => FailureClass::Trap,
         }
     }
 }
