@@ -27,11 +27,8 @@ const BINDGEN_TARGETS: [(&str, &str); 3] = [("web", ""), ("bundler", "_for_bundl
 const FOR_EACH_TARGET: &str = "blitz_old_request_logger";
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 1] = [(
-    "blitz_c_use_host",
-    "use_host/blitz.c",
-    &["-mexec-model=reactor", "-Wl,--export=malloc", "-Wl,--export=free"],
-)];
+const C_GUESTS: [(&str, &str, &[&str]); 1] =
+    [("blitz_c_use_host", "use_host/blitz.c", &["-mexec-model=reactor", "-Wl,--export=malloc", "-Wl,--export=free"])];
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];

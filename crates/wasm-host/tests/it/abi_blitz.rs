@@ -103,9 +103,9 @@ async fn cleanup_is_called_when_an_instance_goes() {
 
 #[tokio::test]
 pub(crate) async fn blitz_rate_limiter() {
-    let closed = FailurePolicy::default().on(FailureClass::GuestError, FailureAction::closed_with(StatusCode::TOO_MANY_REQUESTS));
-    let limiter =
-        plugin(guest::BLITZ_RATE_LIMITER).pool(reuse()).on_failure(closed).load(engine()).await.unwrap();
+    let closed = FailurePolicy::default()
+        .on(FailureClass::GuestError, FailureAction::closed_with(StatusCode::TOO_MANY_REQUESTS));
+    let limiter = plugin(guest::BLITZ_RATE_LIMITER).pool(reuse()).on_failure(closed).load(engine()).await.unwrap();
     let ask_as = async |client: &str| match ask(&limiter, &[("x-api-key", client)]).await {
         RequestOutcome::Continue(request) => header(request.headers(), "x-ratelimit-remaining").to_owned(),
         RequestOutcome::Respond(response) => response.status().as_u16().to_string(),
@@ -132,8 +132,8 @@ pub(crate) async fn blitz_auth_custom() {
     }
     let refused = plugin(guest::BLITZ_AUTH_CUSTOM).load(engine()).await.unwrap_err();
     assert!(refused.to_string().ends_with("`init` returned -1"), "it is not granted the variable");
-    let policy = FailurePolicy::default()
-        .on(FailureClass::GuestError, FailureAction::closed_with(StatusCode::UNAUTHORIZED));
+    let policy =
+        FailurePolicy::default().on(FailureClass::GuestError, FailureAction::closed_with(StatusCode::UNAUTHORIZED));
     let auth = plugin(guest::BLITZ_AUTH_CUSTOM).grants(grants(&[VARIABLE])).on_failure(policy);
     let auth = auth.load(engine()).await.unwrap();
     for token in ["first", "second"] {
@@ -156,7 +156,8 @@ fn run_with(test: &str, (variable, value): (&str, &str)) {
 
 #[tokio::test]
 pub(crate) async fn blitz_filter() {
-    let policy = FailurePolicy::default().on(FailureClass::GuestError, FailureAction::closed_with(StatusCode::UNAUTHORIZED));
+    let policy =
+        FailurePolicy::default().on(FailureClass::GuestError, FailureAction::closed_with(StatusCode::UNAUTHORIZED));
     let filter = plugin(guest::BLITZ_FILTER).on_failure(policy).load(engine()).await.unwrap();
     assert_eq!(filter.phases(), phases(|phases| phases.request = true));
     let passed = passed(ask(&filter, &[("Authorization", "Bearer secret")]).await);
@@ -242,7 +243,10 @@ async fn a_request_that_is_stopped_is_answered_with_what_was_set() {
         let plugin = load(file).await;
         let answer = answered(ask(&plugin, &[("x-code", "1"), ("x-other", "2")]).await);
         assert_eq!(answer.status(), 200);
-        assert_eq!((header(answer.headers(), "x-seen"), header(answer.headers(), "x-body")), ("GET /path", "request body"));
+        assert_eq!(
+            (header(answer.headers(), "x-seen"), header(answer.headers(), "x-body")),
+            ("GET /path", "request body")
+        );
         // What the request had, and the guest has not set.
         assert!(!answer.headers().contains_key("x-other") && !answer.headers().contains_key("host"));
         assert_eq!(text(answer.into_body()).await, "");

@@ -36,8 +36,7 @@ pub(super) struct Sized {
 }
 
 /// What makes room, and what of it frees.
-const ROOM: [(&str, &[&str]); 3] =
-    [("__wbindgen_malloc", &[]), ("alloc", &["dealloc", "free"]), ("malloc", &["free"])];
+const ROOM: [(&str, &[&str]); 3] = [("__wbindgen_malloc", &[]), ("alloc", &["dealloc", "free"]), ("malloc", &["free"])];
 
 /// Whether the file has a phase of this ABI, of the right type.
 pub(super) fn has_a_phase(file: &FileShape) -> bool {
@@ -84,7 +83,8 @@ fn optional(file: &FileShape, name: &str, params: usize, results: usize) -> Resu
 fn room(file: &FileShape) -> Result<Room, String> {
     let sized = |name: &'static str, params: std::ops::RangeInclusive<usize>, results| {
         let found = file.function(name)?.params().len();
-        (params.contains(&found) && is_of(file.function(name)?, found, results)).then_some(Sized { name, params: found })
+        (params.contains(&found) && is_of(file.function(name)?, found, results))
+            .then_some(Sized { name, params: found })
     };
     let found = ROOM.into_iter().find_map(|(allocate, frees)| {
         let allocate = sized(allocate, 1..=2, 1)?;

@@ -123,7 +123,7 @@ async fn run(call: HostCall, mut caller: Caller<'_, HostState>, params: &[Val]) 
                 Given::Copied => copy(&mut caller, placed(param(after), param(after + 1)), found).map(Some),
             }
         }
-        HostCall::Throw => Err(throw(&mut caller, placed(param(0), param(1)))),
+        HostCall::Throw => Err(thrown(&mut caller, placed(param(0), param(1)))?.into()),
         HostCall::Ignore => Ok(None),
         HostCall::NoTable => Ok(Some(Val::I32(-1))),
     }
@@ -154,16 +154,14 @@ fn set_header(caller: &mut Caller<'_, HostState>, name: Placed, value: Placed) -
     let (bytes, state) = GuestMemory::of_caller(caller)?.split(caller);
     let (name, value) = (text(&bytes, state, name)?, text(&bytes, state, value)?);
     let exchange = state.exchange.as_deref_mut().ok_or(HostStop::NoExchange)?;
-    let mut headers = match is_about_the_request(exchange) {
-        true => {
-            let (request, budget) = exchange.edit_request();
-            Headers { map: &mut request.headers, budget }
-        }
-        false => {
-            let (response, budget) = exchange.edit_response();
-            Headers { map: &mut response.headers, budget }
-        }
+    let (map, budget) = if is_about_the_request(exchange) {
+        let (request, budget) = exchange.edit_request();
+        (&mut request.headers, budget)
+    } else {
+        let (response, budget) = exchange.edit_response();
+        (&mut response.headers, budget)
     };
+    let mut headers = Headers { map, budget };
     match headers.set(name, value.as_bytes()) {
         Ok(()) => {
             let set = HeaderName::try_from(name).ok().and_then(|name| Some((headers.map.get(&name)?.clone(), name)));
@@ -178,7 +176,7 @@ fn set_header(caller: &mut Caller<'_, HostState>, name: Placed, value: Placed) -
         }
         Err(error) => {
             let reason = format!("set_header: {error}");
-            Err(HostStop::Invalid(state.plugin.config.redact_secrets(&reason).into_owned()).into())
+            Err(HostStop::Invalid(brief(&state.plugin.config.redact_secrets(&reason))).into())
         }
     }
 }
@@ -187,8 +185,7 @@ fn header(caller: &mut Caller<'_, HostState>, name: Placed) -> wasmtime::Result<
     let (bytes, state) = GuestMemory::of_caller(caller)?.split(caller);
     let name = text(&bytes, state, name)?;
     let Some(exchange) = state.exchange.as_deref() else { return Ok(None) };
-    let headers =
-        if is_about_the_request(exchange) { &exchange.request.headers } else { &exchange.response.headers };
+    let headers = if is_about_the_request(exchange) { &exchange.request.headers } else { &exchange.response.headers };
     Ok(headers.get(name).map(|value| as_text(Bytes::copy_from_slice(value.as_bytes()))))
 }
 
@@ -197,13 +194,20 @@ fn env(caller: &mut Caller<'_, HostState>, name: Placed) -> wasmtime::Result<Opt
     Ok(state.env(text(&bytes, state, name)?).map(Bytes::from))
 }
 
-fn throw(caller: &mut Caller<'_, HostState>, message: Placed) -> wasmtime::Error {
-    let read = || -> wasmtime::Result<HostStop> {
-        let (bytes, state) = GuestMemory::of_caller(caller)?.split(caller);
-        Ok(HostStop::Thrown(state.plugin.config.redact(text(&bytes, state, message)?).into_owned()))
-    };
-    let mut read = read;
-    read().map_or_else(|error| error, Into::into)
+/// What the guest throws ends the call.
+fn thrown(caller: &mut Caller<'_, HostState>, message: Placed) -> wasmtime::Result<HostStop> {
+    let (bytes, state) = GuestMemory::of_caller(caller)?.split(caller);
+    let message = text(&bytes, state, message)?;
+    Ok(HostStop::Thrown(brief(&state.plugin.config.redact(message))))
+}
+
+/// As much of a guest's words as a failure tells.
+fn brief(words: &str) -> String {
+    const BYTES: usize = 1024;
+    match words.get(..words.floor_char_boundary(BYTES)) {
+        Some(start) if start.len() < words.len() => format!("{start}…"),
+        _ => words.to_owned(),
+    }
 }
 
 async fn store(caller: &mut Caller<'_, HostState>, place: u32, text: Bytes) -> wasmtime::Result<()> {

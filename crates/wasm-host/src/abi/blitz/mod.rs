@@ -9,11 +9,7 @@ mod strings;
 
 use wasmtime::{Linker, Module};
 
-use self::{
-    exports::Exports,
-    guest::BlitzPre,
-    hostcalls::HostCall,
-};
+use self::{exports::Exports, guest::BlitzPre, hostcalls::HostCall};
 use crate::{
     Error, Result,
     abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, core_module},

@@ -32,7 +32,10 @@ async fn names_every_import_that_it_does_not_have() {
 #[tokio::test]
 async fn says_which_type_an_import_has_to_have() {
     for (import, expected) in [
-        (r#""env" "log" (func (param i32 i32))"#, "`env.log` as (i32, i32) -> (), and that is (i32, i32, i32, i32) -> ()"),
+        (
+            r#""env" "log" (func (param i32 i32))"#,
+            "`env.log` as (i32, i32) -> (), and that is (i32, i32, i32, i32) -> ()",
+        ),
         (
             r#""env" "get_env" (func (param i32 i32 i32) (result i64))"#,
             "`env.get_env` as (i32, i32, i32) -> i64, and that is (i32, i32, i32) -> (), (i32, i32) -> i64 or \
