@@ -6,6 +6,7 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use wit_component::{StringEncoding, embed_component_metadata};
@@ -13,11 +14,27 @@ use wit_parser::Resolve;
 use xtask::guests::{self, AssemblyScriptGuest, CGuest, GuestSet, Pick};
 
 /// The packages whose examples are guests, each with the target that it is for.
-const SETS: [(&str, &str); 4] =
-    [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2"), ("odin", "wasm32-wasip1"), ("aegis", "wasm32-wasip1")];
+const SETS: [(&str, &str); 5] = [
+    ("", "wasm32-wasip2"),
+    ("sgl", "wasm32-wasip2"),
+    ("odin", "wasm32-wasip1"),
+    ("blitz_plain", "wasm32-unknown-unknown"),
+    ("aegis", "wasm32-wasip1"),
+];
+
+/// Packages whose guests are what the tool of wasm-bindgen makes of them: where they are, what of them, and which tool.
+const BINDGEN_SETS: [(&str, Pick<'_>, &str); 3] = [
+    ("guests/blitz", Pick::Examples, "bindgen"),
+    ("../../examples/foreign/blitz", Pick::Packages, "bindgen"),
+    ("guests/blitz_old", Pick::Examples, "bindgen-old"),
+];
+/// The targets of the tool, each with what is appended to the names of guests. Only this guest is made for the others.
+const BINDGEN_TARGETS: [(&str, &str); 3] = [("web", ""), ("bundler", "_for_bundler"), ("nodejs", "_for_nodejs")];
+const FOR_EACH_TARGET: &str = "blitz_old_request_logger";
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 5] = [
+const C_GUESTS: [(&str, &str, &[&str]); 6] = [
+    ("blitz_c_use_host", "use_host/blitz.c", &["-mexec-model=reactor", "-Wl,--export=malloc", "-Wl,--export=free"]),
     ("aegis_filter", "filter/aegis.c", &["-nostdlib", "-Wl,--no-entry"]),
     ("odin_use_host", "use_host/odin.c", &["-mexec-model=reactor", "-Wl,--export=malloc", "-Wl,--export=free"]),
     (
@@ -47,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let workspace = here.join("guests");
-    for watched in ["guests", "../wasm-host-guest/src", "../../wit"] {
+    for watched in ["guests", "tools", "../../examples/foreign", "../wasm-host-guest/src", "../../wit"] {
         println!("cargo::rerun-if-changed={watched}");
     }
 
@@ -74,6 +91,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(&path, wat::parse_file(workspace.join(scenario).join("command.wat"))?)?;
         built.push((format!("command_{scenario}"), path));
     }
+    for (folder, pick, tool) in BINDGEN_SETS {
+        let set = GuestSet { workspace: &here.join(folder), target: "wasm32-unknown-unknown", pick };
+        let modules = guests::build(set, &target_dir.join(folder.replace(['.', '/'], "_")))?;
+        let tool = guests::build_tool(&here.join("tools").join(tool), "bindgen", &target_dir.join(tool))?;
+        for (name, module) in modules {
+            built.extend(bind(&tool, &name, &module, &out.join("bindgen"))?);
+        }
+    }
     for (name, source, flags) in C_GUESTS {
         let output = out.join(name).with_extension("wasm");
         let path = guests::build_c(CGuest { source: &workspace.join(source), flags }, &output)?;
@@ -91,6 +116,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     fs::write(out.join("guests.rs"), names(&built)?)?;
     Ok(())
+}
+
+/// What the tool makes of a module, of some for each of its targets, and what it is made of.
+fn bind(tool: &Path, name: &str, module: &Path, out: &Path) -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
+    let mut built = Vec::new();
+    for (target, suffix) in BINDGEN_TARGETS {
+        if suffix.is_empty() || name == FOR_EACH_TARGET {
+            let directory = out.join(target);
+            let status = Command::new(tool).arg(module).arg(&directory).arg(target).status()?;
+            if !status.success() {
+                return Err(format!("wasm-bindgen failed on {name} ({status})").into());
+            }
+            built.push((format!("{name}{suffix}"), directory.join(format!("{name}_bg.wasm"))));
+        }
+    }
+    Ok(built)
 }
 
 /// A core module of the text, with the world of a plugin that has a request phase in a custom section.

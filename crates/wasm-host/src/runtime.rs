@@ -16,6 +16,8 @@ const TABLES_PER_COMPONENT: u32 = 16;
 const TYPICAL_CORE_INSTANCES: u32 = 4;
 const TYPICAL_MEMORIES: u32 = 2;
 const TYPICAL_TABLES: u32 = 4;
+/// A call, and within it one of a hostcall that has the guest make room.
+const STACKS_PER_INSTANCE: u32 = 2;
 /// Elements one table may have at most, whatever a plugin's limits say.
 const TABLE_ELEMENTS: usize = 100_000;
 /// Bytes of a memory that stay resident between two instances: at least what a small guest touches.
@@ -92,7 +94,8 @@ fn config(given: &RuntimeConfig) -> Config {
         .total_core_instances(instances.saturating_mul(TYPICAL_CORE_INSTANCES))
         .total_memories(instances.saturating_mul(TYPICAL_MEMORIES))
         .total_tables(instances.saturating_mul(TYPICAL_TABLES))
-        .total_stacks(instances)
+        .total_stacks(instances.saturating_mul(STACKS_PER_INSTANCE))
+        .total_gc_heaps(instances)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_tables_per_component(TABLES_PER_COMPONENT)
@@ -109,6 +112,10 @@ fn config(given: &RuntimeConfig) -> Config {
         .max_wasm_stack(stack_size)
         .async_stack_size(stack_size.saturating_add(HOST_STACK))
         .wasm_multi_memory(true)
+        // wasm-bindgen leaves a table of references to what the host has, and the host never puts anything there. Objects
+        // of the guest itself are another matter: nothing here frees them.
+        .wasm_gc(false)
+        .wasm_exceptions(false)
         // A guest that needs no async of the component model does not pay for it on every call.
         .concurrency_support(false);
     config

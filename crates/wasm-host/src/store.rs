@@ -37,6 +37,8 @@ pub(crate) struct Instance {
     meter: Arc<Meter>,
     /// The guest is told when it goes.
     cleans_up: bool,
+    /// An error that the guest returns leaves it as it was.
+    outlives_errors: bool,
     pub(crate) created: Instant,
     pub(crate) uses: u32,
 }
@@ -82,8 +84,8 @@ impl Instance {
             }
             Err(overrun) => return Err(late(overrun.into(), startup)),
         };
-        let cleans_up = pre.cleans_up();
-        let mut instance = Self { store, guest, meter, cleans_up, created: Instant::now(), uses: 0 };
+        let (cleans_up, outlives_errors) = (pre.cleans_up(), pre.outlives_errors());
+        let mut instance = Self { store, guest, meter, cleans_up, outlives_errors, created: Instant::now(), uses: 0 };
         if pre.phases().configure {
             let left = startup.saturating_sub(instance.elapsed());
             let configured =
@@ -168,6 +170,14 @@ impl Instance {
                 tracing::warn!(plugin, class = failure.class.as_str(), "plugin failed as it went: {}", failure.message);
             }
         });
+    }
+
+    /// Whether the guest can serve on after a call that came to this.
+    pub(crate) fn is_whole_after<T>(&self, result: &Result<T, Failure>) -> bool {
+        match result {
+            Ok(_) => true,
+            Err(failure) => self.outlives_errors && failure.class == FailureClass::GuestError,
+        }
     }
 
     /// How long the last call took, or has taken.

@@ -2,6 +2,7 @@
 
 mod assembly_script;
 mod c;
+mod tool;
 
 use std::{
     fmt, fs, io,
@@ -12,6 +13,7 @@ use std::{
 pub use self::{
     assembly_script::{AssemblyScriptGuest, build_assembly_script},
     c::{CGuest, build_c},
+    tool::build_tool,
 };
 
 /// A set of guests: a cargo workspace of its own, built for one target.
@@ -67,20 +69,12 @@ impl From<io::Error> for BuildError {
 
 /// Builds a set of guests in release mode, and lists their files by name.
 pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBuf)>, BuildError> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--release", "--locked", "--quiet", "--target", set.target])
-        .arg("--target-dir")
-        .arg(target_dir);
+    let mut cargo = nested_build(target_dir);
+    cargo.args(["--release", "--target", set.target]);
     match set.pick {
         Pick::Packages => {}
         Pick::Examples => drop(cargo.arg("--examples")),
         Pick::Example(name) => drop(cargo.args(["--example", name])),
-    }
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(is_of_the_outer_build) {
-            cargo.env_remove(name);
-        }
     }
     let status = cargo.current_dir(set.workspace).status()?;
     if !status.success() {
@@ -94,6 +88,18 @@ pub fn build(set: GuestSet<'_>, target_dir: &Path) -> Result<Vec<(String, PathBu
             Ok(list(&release.join("examples"))?.into_iter().filter(|(built, _)| built == name).collect())
         }
     }
+}
+
+/// A call of cargo that builds a workspace of its own.
+fn nested_build(target_dir: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--locked", "--quiet"]).arg("--target-dir").arg(target_dir);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_the_outer_build) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Whether a variable says how the host is built, which is not how guests are.

@@ -35,11 +35,20 @@ pub(super) fn plugin(config: &Config, plugin: &Plugin, path: &Path, findings: &m
         let path = path.key("grants").key("kv").key("shared").key(name);
         known("namespace of `state.kv_shared`", name, shared, path, findings);
     }
+    let granted = path.key("grants").key("env");
+    for (index, _) in plugin.grants.env.iter().enumerate().filter(|(_, name)| !is_variable(name)) {
+        findings.add(granted.index(index), "this is no name of a variable: it is not empty and has no `=`");
+    }
     let path = path.key("grants").key("upstreams");
     for (index, name) in plugin.grants.upstreams.iter().enumerate().filter(|(_, name)| *name != "*") {
         let services = config.services.iter().map(|s| s.name.as_str());
         known("service", name, services, path.index(index), findings);
     }
+}
+
+/// Whether a variable of the environment can have this name.
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0'])
 }
 
 /// Which requests it is for, in the words of whoever wrote it.

@@ -195,6 +195,8 @@ pub struct Grants {
     pub kv: KvGrants,
     /// Whether it may use the cache.
     pub cache: bool,
+    /// The variables of the gateway's environment it may read; `*` stands for every variable.
+    pub env: Vec<String>,
 }
 
 /// Whether instances are used again.

@@ -104,6 +104,7 @@ fn grants(given: &config::Grants) -> Grants {
         http: http_settings::grant(&given.http),
         kv: state::kv_grants(&given.kv),
         cache: given.cache,
+        env: names(&given.env),
     }
 }
 

@@ -259,6 +259,10 @@ fn problems_of_plugins_are_named() {
         ("limits: { concurrency: 0 }", "plugins[0].limits.concurrency: expected a nonzero u32".to_owned()),
         ("pool: { mode: forever }", "plugins[0].pool.mode: expected one of `fresh`, `reuse`".to_owned()),
         ("grants: { net: [x] }", "plugins[0].grants: unknown key `net`, known here: `upstreams`".to_owned()),
+        (
+            "grants: { env: [PATH, A=B] }",
+            "plugins[0].grants.env[1]: this is no name of a variable: it is not empty and has no `=`".to_owned(),
+        ),
         ("grants: { upstreams: [nobody] }", "plugins[0].grants.upstreams[0]: no service is called `nobody`".to_owned()),
         (
             "grants: { rate_limit: yes please }",

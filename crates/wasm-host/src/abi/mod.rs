@@ -4,6 +4,7 @@
 //! failure means in `chain`.
 
 mod aegis;
+mod blitz;
 mod command;
 mod component;
 mod componentize;
@@ -39,7 +40,8 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin, &aegis::Aegis, &command::WasiCommand];
+static ABIS: &[&dyn GuestAbi] =
+    &[&native::Native, &sgl::Sgl, &odin::Odin, &blitz::Blitz, &aegis::Aegis, &command::WasiCommand];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
@@ -71,6 +73,11 @@ pub(crate) trait GuestPre: Send + Sync {
 
     /// Whether the guest is to be told when it goes.
     fn cleans_up(&self) -> bool {
+        false
+    }
+
+    /// Whether a guest that has returned an error is as it was: its ABI has no other way to refuse a message.
+    fn outlives_errors(&self) -> bool {
         false
     }
 

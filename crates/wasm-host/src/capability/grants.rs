@@ -27,6 +27,8 @@ pub struct Grants {
     pub kv: KvGrants,
     /// Whether the plugin may use the cache.
     pub cache: bool,
+    /// Variables of the process's environment that the plugin may read, where its ABI lets it ask.
+    pub env: Names,
 }
 
 /// A set of names.

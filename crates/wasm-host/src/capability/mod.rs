@@ -3,6 +3,7 @@
 mod cache;
 mod clock;
 mod config;
+mod env;
 mod grants;
 mod http_call;
 mod kv;
@@ -25,6 +26,7 @@ pub(crate) use clock::RateClock;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigProblem, SecretReference, secret_references};
 pub(crate) use config::{PluginConfig, ResolvedConfig};
+pub(crate) use env::env_variable;
 pub use grants::{Grants, Names};
 pub use http_call::{
     AddressPolicy, HostPattern, HttpCall, HttpCallError, HttpClient, HttpGrant, HttpLimits, HttpTarget, InvalidHost,

@@ -302,6 +302,8 @@ impl Core {
                 place.remaining.clear(phase);
             }
             self.settle(shared, index);
+        } else if seat.instance.is_whole_after(&result) {
+            seat.give_back();
         }
         (result, duration)
     }

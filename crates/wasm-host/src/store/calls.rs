@@ -8,7 +8,7 @@ use http::Response;
 use super::HostState;
 use crate::{
     HttpCallError, LogLevel,
-    capability::{CacheProblem, WholeCall},
+    capability::{CacheProblem, WholeCall, env_variable},
 };
 
 impl HostState {
@@ -44,6 +44,15 @@ impl HostState {
         {
             self.denied("http", key, &what);
         }
+    }
+
+    /// A variable of the process's environment, within the plugin's grants; none where it is not set.
+    pub(crate) fn env(&mut self, name: &str) -> Option<String> {
+        let found = env_variable(&self.plugin.grants.env, name);
+        if found.is_err() {
+            self.denied("env", "grants.env", &format!("the variable `{name}`"));
+        }
+        found.ok().flatten()
     }
 
     /// Tells the operator why the cache did nothing, where the guest is not at fault.

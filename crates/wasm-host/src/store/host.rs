@@ -99,16 +99,19 @@ pub(crate) enum HostStop {
     Misfit(String),
     #[error("{0}")]
     Refused(String),
-    /// The guest ended itself, with these words.
-    #[error("aborted: {0}")]
+    /// The guest ended the call itself, with these words.
+    #[error("{0}")]
     Aborted(String),
+    /// The guest handed over what makes no sense, and cannot be told so.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl HostStop {
     pub(crate) fn class(&self) -> FailureClass {
         match self {
             Self::Hostcalls(_) | Self::NoExchange => FailureClass::Hostcall,
-            Self::Misfit(_) => FailureClass::InvalidOutput,
+            Self::Misfit(_) | Self::Invalid(_) => FailureClass::InvalidOutput,
             Self::Refused(_) => FailureClass::GuestError,
             Self::Aborted(_) => FailureClass::Trap,
         }

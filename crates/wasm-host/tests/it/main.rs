@@ -10,6 +10,7 @@
 mod common;
 
 mod abi_aegis;
+mod abi_blitz;
 mod abi_sgl;
 mod bodies;
 mod cache;

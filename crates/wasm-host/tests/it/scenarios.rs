@@ -75,7 +75,41 @@ fn abis() -> Vec<Abi> {
             cannot: &[],
             wrong: AEGIS_WRONG,
         },
+        blitz("blitz", guest::BLITZ_SCENARIO),
+        blitz("blitz before 0.2.100", guest::BLITZ_OLD_SCENARIO),
     ]
+}
+
+fn blitz(name: &'static str, file: &'static str) -> Abi {
+    use FailureClass::{GuestError, Hostcall, InvalidOutput, Trap};
+
+    Abi {
+        name,
+        file,
+        options: Value::Null,
+        edits: Edits::Request,
+        cannot: &["remove-header", "replace-body", "reject", "set-status"],
+        wrong: &[
+            ("log with a bad pointer", Some(Hostcall)),
+            ("log with a bad length", Some(Hostcall)),
+            ("log with bad UTF-8", Some(Hostcall)),
+            ("log level with a bad pointer", Some(Hostcall)),
+            ("log level with bad UTF-8", Some(Hostcall)),
+            ("set_header with a bad pointer", Some(Hostcall)),
+            ("set_header with a bad length", Some(Hostcall)),
+            ("set_header with bad UTF-8", Some(Hostcall)),
+            ("set_header name with a bad length", Some(Hostcall)),
+            ("get_header with a bad pointer", Some(Hostcall)),
+            ("get_header with a bad length", Some(Hostcall)),
+            ("get_header with bad UTF-8", Some(Hostcall)),
+            ("header-name", Some(InvalidOutput)),
+            ("header-value", Some(InvalidOutput)),
+            ("host-header", None),
+            ("throw", Some(Trap)),
+            ("code-7", Some(GuestError)),
+            ("code-2", Some(GuestError)),
+        ],
+    }
 }
 
 const AEGIS_WRONG: &[(&str, Option<FailureClass>)] = &[

@@ -59,7 +59,7 @@ fn abort(mut caller: Caller<'_, HostState>, message: u32, file: u32, line: u32, 
     let (bytes, state) = memory.split(&mut caller);
     let [message, file] = [message, file].map(|ptr| assembly_script_text(&bytes, ptr));
     let words = format!("{} at {}:{line}:{column}", message.unwrap_or_default(), file.unwrap_or_default());
-    Err(HostStop::Aborted(state.plugin.config.redact(&words).into_owned()).into())
+    Err(HostStop::Aborted(format!("aborted: {}", state.plugin.config.redact(&words))).into())
 }
 
 /// A string of AssemblyScript; none for the null pointer and for what is no string.

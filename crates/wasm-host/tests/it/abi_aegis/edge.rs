@@ -2,9 +2,7 @@
 
 use http::{Method, Request, StatusCode};
 use serde_json::json;
-use wasm_host::{
-    Body, FailureClass, FailurePolicy, PathRegex, PathRule, PoolPolicy, Reuse, RequestOutcome, Scope,
-};
+use wasm_host::{Body, FailureClass, FailurePolicy, PathRegex, PathRule, PoolPolicy, RequestOutcome, Reuse, Scope};
 
 use super::{function, module, of};
 use crate::common::{Logged, answered, ask, engine, load, open, passed, request, response, text};
@@ -21,7 +19,9 @@ async fn changed(main: &str) -> http::Response<Body> {
     let mut exchange = open([of(&function(main)).load(engine()).await.unwrap()]);
     passed(exchange.on_request(request(&[])).await);
     let mut upstream = response(200);
-    for (name, value) in [("x-a", "upstream"), ("X-B", "1"), ("x-b", "2"), ("set-cookie", "u=0"), ("content-length", "13")] {
+    for (name, value) in
+        [("x-a", "upstream"), ("X-B", "1"), ("x-b", "2"), ("set-cookie", "u=0"), ("content-length", "13")]
+    {
         upstream.headers_mut().append(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
     }
     let changed = exchange.on_response(upstream).await;
@@ -73,7 +73,9 @@ async fn what_is_absent_is_told_and_leaves_the_buffer() {
 #[tokio::test]
 async fn the_buffer_is_read_in_parts_and_never_beyond() {
     let part = |to: &str, offset: &str, len: &str, wanted: &str| {
-        format!("(call $is (call $buffer (i32.const {to}) (i32.const {offset}) (i32.const {len})) (i32.const {wanted}))")
+        format!(
+            "(call $is (call $buffer (i32.const {to}) (i32.const {offset}) (i32.const {len})) (i32.const {wanted}))"
+        )
     };
     let main = [
         "(call $is (call $header (i32.const 0) (i32.const 3)) (i32.const 6))".to_owned(),
@@ -337,9 +339,7 @@ async fn a_body_over_the_limit_is_refused() {
 #[tokio::test]
 async fn functions_of_one_chain_have_routes_of_their_own() {
     let marks = |name: &str, at: u32, scope: Scope, priority: i32| {
-        let main = format!(
-            "(drop (call $add (i32.const 48) (i32.const 10) (i32.const {at}) (i32.const 3)))"
-        );
+        let main = format!("(drop (call $add (i32.const 48) (i32.const 10) (i32.const {at}) (i32.const 3)))");
         wasm_host::Plugin::builder(name).bytes(function(&main)).scope(scope).priority(priority)
     };
     let prefix = Scope { paths: vec![PathRule::Prefix("/api".into())], ..Scope::default() };
