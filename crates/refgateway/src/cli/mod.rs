@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod environment;
 mod plugin;
+mod plugin_test;
 mod run;
 mod schema;
 mod signals;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use wasm_host::PluginEngine;
 
-use super::Failure;
+use super::{Failure, plugin_test};
 
 /// Look at plugins without serving.
 #[derive(Debug, clap::Subcommand)]
@@ -20,11 +20,16 @@ pub(super) enum Plugin {
         #[arg(long)]
         schema: bool,
     },
+    /// Call a plugin once with an input, and print what it makes of it: for plugins of Odin, whose inputs and outputs are JSON.
+    Test(plugin_test::Test),
 }
 
 impl Plugin {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let Self::Inspect { file, wit, schema } = self;
+        let (file, wit, schema) = match self {
+            Self::Inspect { file, wit, schema } => (file, wit, schema),
+            Self::Test(test) => return test.run(),
+        };
         let failed = |error: &dyn std::fmt::Display| Failure::Config(format!("{}: {error}", file.display()));
         let bytes = std::fs::read(&file).map_err(|error| failed(&error))?;
         let engine = PluginEngine::builder().max_instances(1).build().map_err(|error| failed(&error))?;
