@@ -13,10 +13,20 @@ use wit_parser::Resolve;
 use xtask::guests::{self, CGuest, GuestSet, Pick};
 
 /// The packages whose examples are guests, each with the target that it is for.
-const SETS: [(&str, &str); 1] = [("", "wasm32-wasip2")];
+const SETS: [(&str, &str); 2] = [("", "wasm32-wasip2"), ("sgl", "wasm32-wasip2")];
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 0] = [];
+const C_GUESTS: [(&str, &str, &[&str]); 2] = [
+    ("command_count_words", "count_words/command.c", &[]),
+    ("command_hostile", "hostile/command.c", &["-Wno-infinite-recursion"]),
+];
+
+/// Commands are built for both targets that make some; those of the second are named with this at the end.
+const COMMANDS: &str = "command";
+const COMMAND_TARGETS: [(&str, &str); 2] = [("wasm32-wasip1", ""), ("wasm32-wasip2", "_component")];
+
+/// Guests in the text format, each in the folder of its scenario.
+const WAT_COMMANDS: [&str; 3] = ["start_loop", "huge_memory", "missing_imports"];
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];
@@ -40,6 +50,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         let set = GuestSet { workspace: &workspace, target, pick: Pick::Example(CARRIES_WIT) };
         let modules = guests::build(set, &target_dir)?;
         built.extend(modules.into_iter().map(|(name, path)| (format!("{name}_on_{suffix}"), path)));
+    }
+    for (target, suffix) in COMMAND_TARGETS {
+        let set = GuestSet { workspace: &workspace.join(COMMANDS), target, pick: Pick::Examples };
+        let commands = guests::build(set, &target_dir.join(COMMANDS))?;
+        built.extend(commands.into_iter().map(|(name, path)| (format!("{name}{suffix}"), path)));
+    }
+    for scenario in WAT_COMMANDS {
+        let path = out.join(scenario).with_extension("command.wasm");
+        fs::write(&path, wat::parse_file(workspace.join(scenario).join("command.wat"))?)?;
+        built.push((format!("command_{scenario}"), path));
     }
     for (name, source, flags) in C_GUESTS {
         let output = out.join(name).with_extension("wasm");

@@ -57,12 +57,14 @@ pub(crate) fn write_hex(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
 pub(crate) struct Source {
     pub(crate) bytes: Bytes,
     pub(crate) digest: Digest,
+    /// Its code is not kept on disk.
+    pub(crate) is_transient: bool,
 }
 
 impl Source {
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { digest: Digest::of(&bytes), bytes }
+        Self { digest: Digest::of(&bytes), bytes, is_transient: false }
     }
 }
 
@@ -98,6 +100,11 @@ impl CompiledCode {
         }
     }
 
+    /// Either, for an ABI whose guests are both.
+    pub(crate) fn code(&self) -> &Code {
+        &self.code
+    }
+
     fn other_kind(&self, expected: &str) -> Error {
         let reason = format!("it is a {}, and a guest of this ABI is {expected}", self.shape.kind.as_str());
         Error::Link { abi: self.abi.id(), reason }
@@ -121,6 +128,11 @@ impl CompiledCode {
 
     pub(crate) fn abi(&self) -> &'static dyn GuestAbi {
         self.abi
+    }
+
+    /// Whether the code can be used in the way of its ABI.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.abi.check(self)
     }
 
     /// Connects the code with the host's functions, as the operator wants it used.
@@ -177,7 +189,7 @@ impl Compiler {
             FileKind::Component => Component::new(&self.engine, bytes).map(Code::Component),
         };
         let code = code.map_err(|error| Error::Compile { reason: one_line(&error) })?;
-        if let Some(disk) = &self.disk {
+        if let Some(disk) = self.disk.as_ref().filter(|_| !source.is_transient) {
             disk.store(&source.digest, &code);
         }
         Ok(code)

@@ -88,6 +88,7 @@ impl fmt::Debug for PluginEngine {
 #[derive(Debug)]
 pub struct PluginEngineBuilder {
     max_instances: u32,
+    stack_size: usize,
     cache_dir: Option<PathBuf>,
     observer: Arc<dyn Observer>,
     log: Arc<dyn LogSink>,
@@ -106,6 +107,7 @@ impl Default for PluginEngineBuilder {
     fn default() -> Self {
         Self {
             max_instances: 1000,
+            stack_size: 512 << 10,
             cache_dir: None,
             observer: Arc::new(NoObserver),
             log: Arc::new(TracingLog),
@@ -130,6 +132,15 @@ impl PluginEngineBuilder {
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances.max(1);
+        self
+    }
+
+    /// Bytes of stack that one call of a guest may take, besides those that it keeps in its memory. A call that needs more
+    /// fails with the class `trap`. The host reserves as much, and 1.5 MiB of its own, for each of the instances. The default
+    /// is 512 KiB.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = bytes;
         self
     }
 
@@ -228,10 +239,14 @@ impl PluginEngineBuilder {
         self
     }
 
-    /// Makes the engine. It fails when the process cannot have as much address space, or the cache directory cannot
-    /// be used.
+    /// Makes the engine. It fails when the process cannot have as much address space, the stack size is 0, or the cache
+    /// directory cannot be used.
     pub fn build(self) -> Result<PluginEngine> {
-        let runtimes = Runtimes::new(RuntimeConfig { instances: self.max_instances, cache_dir: self.cache_dir })?;
+        let runtimes = Runtimes::new(RuntimeConfig {
+            instances: self.max_instances,
+            stack_size: self.stack_size,
+            cache_dir: self.cache_dir,
+        })?;
         let clock = Arc::clone(&self.sources.clock);
         let kv = self.kv.unwrap_or_else(|| Arc::new(MemoryKv::with_clock(MemoryKv::BYTES, move || clock.monotonic())));
         Ok(PluginEngine(Arc::new(Inner {

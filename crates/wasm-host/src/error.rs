@@ -193,6 +193,29 @@ pub enum Error {
         /// The plugin.
         plugin: String,
     },
+    /// A command where a plugin is expected.
+    #[error("it is a WASI command, which runs by itself from stdin to stdout: it cannot be a plugin of a chain")]
+    CommandAsPlugin,
+    /// Another guest where a command is expected.
+    #[error(
+        "it is a plugin of the {abi} ABI and no command: a command is a core module that exports _start and memory, or a \
+         component that exports wasi:cli/run@0.2"
+    )]
+    NotACommand {
+        /// The guest's ABI.
+        abi: &'static str,
+    },
+    /// A command's file is larger than [`CommandLimits::module`](crate::CommandLimits::module).
+    #[error("the command's file has {size} bytes, and {bound} are allowed")]
+    CommandTooLarge {
+        /// The file's size.
+        size: u64,
+        /// The limit.
+        bound: usize,
+    },
+    /// A command was built without code.
+    #[error("the command has no code: give it `bytes` or a `file`")]
+    NoCommand,
     /// A plugin was built without code.
     #[error("plugin `{plugin}` has no code: give it `bytes` or a `file`")]
     NoCode {

@@ -2,7 +2,7 @@ use wit_component::{DecodedWasm, WitPrinter};
 
 use crate::{
     Result, SchemaOrigin,
-    abi::{AbiOptions, FileKind, FileShape, detect},
+    abi::{FileKind, FileShape, detect},
     compile::{Compiler, Digest, Source, loadable},
     plugin::read_schema,
 };
@@ -17,7 +17,8 @@ pub struct Inspection {
     pub componentized: bool,
     /// The ABI that fits; none when no ABI does.
     pub abi: Option<&'static str>,
-    /// Why the file cannot be a plugin here; empty when it can.
+    /// Why the file cannot be used here; empty when it can: as a plugin, or with the ABI `command` as a
+    /// [`Command`](crate::Command).
     pub problems: Vec<String>,
     /// What it imports.
     pub imports: Vec<String>,
@@ -46,8 +47,8 @@ pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection
         }
     };
     if abi.is_some() {
-        let linked = compiler.compile(source).and_then(|code| code.link(&AbiOptions::NONE));
-        if let Err(error) = linked {
+        let checked = compiler.compile(source).and_then(|code| code.check());
+        if let Err(error) = checked {
             problems.push(error.to_string());
         }
     }

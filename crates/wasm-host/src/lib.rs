@@ -32,6 +32,7 @@ mod body;
 mod breaker;
 mod capability;
 mod chain;
+mod command;
 mod engine;
 mod error;
 mod exchange;
@@ -67,6 +68,7 @@ pub use capability::{
     TokenBucket, TracingLog, secret_references,
 };
 pub use chain::PluginChain;
+pub use command::{Command, CommandBuilder, CommandError, CommandInput, CommandLimit, CommandLimits, CommandOutput};
 pub use compile::Digest;
 pub use engine::{PluginEngine, PluginEngineBuilder};
 pub use error::{Error, Result};

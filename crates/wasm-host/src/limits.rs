@@ -141,6 +141,11 @@ impl MemoryLimiter {
         self.elements -= elements;
     }
 
+    /// Whether a growth was refused since the last call of [`take_denied`](Self::take_denied).
+    pub(crate) fn has_denied(&self) -> bool {
+        self.denied.is_some()
+    }
+
     /// The growth that was refused since the last call of this, if one was.
     pub(crate) fn take_denied(&mut self) -> Option<String> {
         self.denied.take()

@@ -1,5 +1,6 @@
 mod builder;
 mod configure;
+mod context;
 mod test_input;
 mod ticks;
 
@@ -10,7 +11,10 @@ use std::{
 };
 
 pub use self::builder::PluginBuilder;
-pub(crate) use self::configure::read_schema;
+pub(crate) use self::{
+    configure::read_schema,
+    context::{ContextParts, context},
+};
 use crate::{
     BodyMode, BodyReading, CircuitState, Digest, Error, Failure, FailureClass, FailurePolicy, Limits, Phase, Phases,
     PluginEngine, PluginObserver, PluginStats, Result, Scope, SecretSource, WatchedFailures,

@@ -22,11 +22,15 @@ const TABLE_ELEMENTS: usize = 100_000;
 const KEEP_RESIDENT: usize = 128 << 10;
 const TABLE_KEEP_RESIDENT: usize = 8 << 10;
 const DECOMMIT_BATCH: usize = 16;
+/// What a stack has besides the guest's part, for the host's functions.
+const HOST_STACK: usize = 1536 << 10;
 
 /// What compilers and instances are made with.
 #[derive(Clone, Debug)]
 pub(crate) struct RuntimeConfig {
     pub(crate) instances: u32,
+    /// Bytes of the stack that a guest may use.
+    pub(crate) stack_size: usize,
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
@@ -72,7 +76,7 @@ impl Runtimes {
 impl Runtime {
     fn new(given: &RuntimeConfig, counts_fuel: bool) -> Result<Self> {
         let engine_error = |error: wasmtime::Error| Error::Engine { reason: one_line(&error) };
-        let mut config = config(given.instances);
+        let mut config = config(given);
         config.consume_fuel(counts_fuel);
         let engine = Engine::new(&config).map_err(engine_error)?;
         let ticker = EpochTicker::start(&engine).map_err(|error| Error::Engine { reason: error.to_string() })?;
@@ -81,7 +85,8 @@ impl Runtime {
     }
 }
 
-fn config(instances: u32) -> Config {
+fn config(given: &RuntimeConfig) -> Config {
+    let RuntimeConfig { instances, stack_size, .. } = *given;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(TYPICAL_CORE_INSTANCES))
@@ -101,6 +106,8 @@ fn config(instances: u32) -> Config {
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
+        .max_wasm_stack(stack_size)
+        .async_stack_size(stack_size.saturating_add(HOST_STACK))
         .wasm_multi_memory(true)
         // A guest that needs no async of the component model does not pay for it on every call.
         .concurrency_support(false);

@@ -1,6 +1,7 @@
 //! One instance: a store with its guest, and a call of it within its limits.
 
 mod calls;
+mod command;
 mod core_state;
 mod host;
 mod sources;
@@ -18,6 +19,7 @@ use wasmtime_wasi::I32Exit;
 
 use self::host::HOST_RESOURCES;
 pub(crate) use self::{
+    command::run_command,
     host::{HostState, HostStop, Message, PluginContext},
     sources::Sources,
 };
@@ -65,15 +67,7 @@ impl Instance {
         pre: &dyn GuestPre,
     ) -> Result<Self, Startup> {
         let meter = Arc::new(Meter::new());
-        let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(&meter)));
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
-        store.set_max_component_handles(HOST_RESOURCES);
-        store.epoch_deadline_callback(|store| {
-            store.data().meter.check()?;
-            Ok(UpdateDeadline::Yield(1))
-        });
-        store.set_epoch_deadline(1);
+        let mut store = open(engine, plugin, &meter);
 
         let startup = plugin.limits.startup;
         refuel(&mut store, Phase::Configure);
@@ -193,6 +187,20 @@ impl Instance {
     }
 }
 
+/// A store for one guest, which the meter stops.
+fn open(engine: &Engine, plugin: &Arc<PluginContext>, meter: &Arc<Meter>) -> HostStore {
+    let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(meter)));
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
+    store.set_max_component_handles(HOST_RESOURCES);
+    store.epoch_deadline_callback(|store| {
+        store.data().meter.check()?;
+        Ok(UpdateDeadline::Yield(1))
+    });
+    store.set_epoch_deadline(1);
+    store
+}
+
 /// Gives a call the steps that it may take.
 fn refuel(store: &mut HostStore, phase: Phase) {
     if let Some(fuel) = store.data().plugin.limits.fuel {
@@ -253,6 +261,18 @@ fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
 
 /// What an operator needs to find the fault: the trap, where it was, and the guest's last words.
 fn describe_trap(error: &wasmtime::Error, state: &mut HostState) -> String {
+    let mut text = place_of_trap(error);
+    let words = state.take_stderr();
+    let words = words.trim();
+    if !words.is_empty() {
+        text.push_str("; stderr: ");
+        text.push_str(&state.plugin.config.redact(words));
+    }
+    text
+}
+
+/// The trap, and where it was.
+fn place_of_trap(error: &wasmtime::Error) -> String {
     const FRAMES: usize = 3;
     let mut text = match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
@@ -264,12 +284,6 @@ fn describe_trap(error: &wasmtime::Error, state: &mut HostState) -> String {
             text.push_str(" in ");
             text.push_str(&names.join(" < "));
         }
-    }
-    let words = state.take_stderr();
-    let words = words.trim();
-    if !words.is_empty() {
-        text.push_str("; stderr: ");
-        text.push_str(&state.plugin.config.redact(words));
     }
     text
 }

@@ -81,6 +81,15 @@ impl GuestMemory {
         self.split(store).0.write(ptr, bytes)
     }
 
+    /// The bytes behind a length, which is a u32 in little endian.
+    pub(crate) fn prefixed<'a>(
+        self,
+        store: &'a (impl AsContext<Data = HostState> + 'a),
+        ptr: u32,
+    ) -> Result<&'a [u8], MemoryError> {
+        prefixed(self.0.data(store), ptr)
+    }
+
     /// Bytes that the memory has.
     pub(crate) fn size(self, store: &impl AsContext<Data = HostState>) -> usize {
         self.0.data_size(store)
@@ -138,6 +147,14 @@ fn slice(memory: &[u8], ptr: u32, len: u32) -> Result<&[u8], MemoryError> {
     range(ptr, len).and_then(|range| memory.get(range)).ok_or(outside)
 }
 
+fn prefixed(memory: &[u8], ptr: u32) -> Result<&[u8], MemoryError> {
+    const PREFIX: u32 = 4;
+    let outside = |len| MemoryError::OutOfRange { ptr, len, size: memory.len() };
+    let prefix = slice(memory, ptr, PREFIX)?.try_into().map_err(|_| outside(PREFIX))?;
+    let len = u32::from_le_bytes(prefix);
+    slice(memory, ptr.checked_add(PREFIX).ok_or(outside(len))?, len)
+}
+
 fn text_of(bytes: &[u8], ptr: u32) -> Result<&str, MemoryError> {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     std::str::from_utf8(bytes).map_err(|_| MemoryError::NotUtf8 { ptr, len })
@@ -169,6 +186,16 @@ mod tests {
                 prop_assert_eq!(&memory[ptr as usize..end], &bytes[..]);
             } else {
                 prop_assert!(memory.iter().all(|byte| *byte == 0xaa));
+            }
+        }
+
+        #[test]
+        fn a_length_comes_before_its_bytes(memory in proptest::collection::vec(0_u8..6, 0..64), ptr in 0_u32..80, far: u32) {
+            for ptr in [ptr, far, u32::MAX - ptr] {
+                let expected = memory.get(ptr as usize..).and_then(|from| from.split_first_chunk()).and_then(|(len, from)| {
+                    from.get(..u32::from_le_bytes(*len) as usize)
+                });
+                prop_assert_eq!(prefixed(&memory, ptr).ok(), expected);
             }
         }
 

@@ -3,21 +3,27 @@
 //! An ABI translates: it converts and calls. What a guest may do is decided in `capability` and `limits`, what its
 //! failure means in `chain`.
 
+mod aegis;
+mod command;
+mod component;
 mod componentize;
 mod core_module;
 mod detect;
 mod memory;
 mod native;
+mod odin;
 mod options;
+mod sgl;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
 pub(crate) use self::{
+    command::CommandPre,
     componentize::componentize,
     detect::{FileKind, FileShape, ShippedSchema},
-    memory::GuestMemory,
+    memory::{GuestBytes, GuestMemory},
     options::AbiOptions,
 };
 pub(crate) use crate::BoxFuture;
@@ -33,7 +39,7 @@ pub(crate) type HostStore = wasmtime::Store<HostState>;
 pub(crate) type GuestResult<T> = Result<T, GuestError>;
 
 /// Every ABI, in the order they are tried.
-static ABIS: &[&dyn GuestAbi] = &[&native::Native];
+static ABIS: &[&dyn GuestAbi] = &[&native::Native, &sgl::Sgl, &odin::Odin, &aegis::Aegis, &command::WasiCommand];
 
 /// A contract that a guest is written against.
 pub(crate) trait GuestAbi: Send + Sync {
@@ -51,6 +57,11 @@ pub(crate) trait GuestAbi: Send + Sync {
 
     /// Connects code with the host's functions, as the operator wants it used.
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>>;
+
+    /// Whether code can be used as guests of the ABI are: as a plugin, where it does not say otherwise.
+    fn check(&self, code: &CompiledCode) -> Result<()> {
+        code.link(&AbiOptions::NONE).map(drop)
+    }
 }
 
 /// Linked code, from which instances are made.

@@ -1,28 +1,20 @@
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{Code, Inner, Plugin, configure::Configuring};
+use super::{Code, ContextParts, Inner, Plugin, configure::Configuring, context::context};
 use crate::{
     BodyReading, CircuitBreaker, Digest, Error, FailurePolicy, Grants, Limits, Phases, PluginEngine, PoolPolicy,
     Result, Scope, SecretSource,
     abi::{AbiOptions, Declared},
     breaker::Breaker,
-    capability::{
-        CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
-        PluginRateLimits, RateClock,
-    },
+    capability::PluginConfig,
     compile::{CompiledCode, Source},
     metrics::Counters,
     pool::Pool,
     runtime::Runtimes,
-    store::{PluginContext, Startup},
+    store::Startup,
 };
 
 /// Describes a [`Plugin`].
@@ -289,33 +281,14 @@ impl PluginBuilder {
         engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name, code.abi());
         let version = self.version.or_else(|| code.digest().map(short)).unwrap_or_default();
-        let log_rate = LogRate::new(self.limits.log_rate, RateClock(Arc::clone(&engine.0.sources.clock)));
-        let name: Arc<str> = self.name.into();
-        let (limiter, clock) = (Arc::clone(&engine.0.rate_limiter), Arc::clone(&engine.0.sources.clock));
-        let rate_limits = (&*name, &self.grants.rate_limit);
-        let queues = self.grants.queues.clone();
-        let http = Arc::clone(&engine.0.http);
-        let (kv_quota, answer_bytes) = (self.limits.kv, self.limits.hostcall_bytes);
-        let quota = CacheQuota { bytes: self.limits.cache_bytes, value_bytes: self.limits.cache_value };
-        let quota = self.grants.cache.then_some(quota);
-        let cache = PluginCache::new(&*engine.0.cache, Arc::clone(&engine.0.sources.clock), &name, quota);
-        let context = PluginContext {
-            cache,
-            rate_limits: PluginRateLimits::new(limiter, clock, rate_limits, self.limits.rate_limit_keys),
-            queues: PluginQueues::new(Arc::clone(&engine.0.queues), Arc::clone(&name), queues, self.limits.own_queues),
-            http: PluginHttp::new(Arc::clone(&name), http, self.grants.http.clone(), self.limits.http.clone()).into(),
-            kv: PluginKv::new(&engine.0.kv, &name, &self.grants.kv, kv_quota, answer_bytes),
-            name,
+        let parts = ContextParts {
+            name: self.name.into(),
+            version: version.into(),
             config,
-            metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), self.limits.metric_series),
             limits: self.limits,
             grants: self.grants,
-            version: version.into(),
-            log: Arc::clone(&engine.0.log),
-            log_rate,
-            sources: engine.0.sources.clone(),
-            instances: AtomicU64::new(0),
         };
+        let context = context(engine, parts);
         let breaker = self.circuit_breaker.map(|policy| Breaker::new(policy, Arc::clone(&context.name)));
         Inner {
             context: Arc::new(context),

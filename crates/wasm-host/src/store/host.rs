@@ -99,6 +99,9 @@ pub(crate) enum HostStop {
     Misfit(String),
     #[error("{0}")]
     Refused(String),
+    /// The guest ended itself, with these words.
+    #[error("aborted: {0}")]
+    Aborted(String),
 }
 
 impl HostStop {
@@ -107,6 +110,7 @@ impl HostStop {
             Self::Hostcalls(_) | Self::NoExchange => FailureClass::Hostcall,
             Self::Misfit(_) => FailureClass::InvalidOutput,
             Self::Refused(_) => FailureClass::GuestError,
+            Self::Aborted(_) => FailureClass::Trap,
         }
     }
 }

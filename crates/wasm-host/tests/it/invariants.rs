@@ -38,6 +38,29 @@ fn abis_know_neither_pool_nor_chain() {
 }
 
 #[test]
+fn an_abi_knows_no_other() {
+    let abis = ["native", "sgl", "odin", "blitz", "aegis", "command"];
+    for own in abis {
+        for (path, source) in sources(&format!("abi/{own}")) {
+            for other in abis.into_iter().filter(|other| *other != own) {
+                assert!(!source.contains(&format!("abi::{other}")), "{path} uses {other}");
+                assert!(!source.contains(&format!("super::super::{other}")), "{path} uses {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn guest_memory_is_read_in_one_place() {
+    let elsewhere = |(path, _): &(String, String)| !path.ends_with("abi/memory.rs");
+    for (path, source) in sources(".").into_iter().filter(elsewhere) {
+        for word in ["get_memory(", "Extern::Memory", "wasmtime::Memory", "data_and_store_mut("] {
+            assert!(!source.contains(word), "{path} has {word}");
+        }
+    }
+}
+
+#[test]
 fn the_library_has_no_server_and_no_socket() {
     let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
     let (dependencies, _) = manifest.split_once("[dev-dependencies]").unwrap();

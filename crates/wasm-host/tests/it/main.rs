@@ -9,8 +9,10 @@
 
 mod common;
 
+mod abi_sgl;
 mod bodies;
 mod cache;
+mod command;
 mod compile_cache;
 mod config;
 mod error_phase;

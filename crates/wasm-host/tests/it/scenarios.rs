@@ -6,7 +6,7 @@
 use http::{HeaderValue, Request};
 use serde_json::Value;
 use test_guests as guest;
-use wasm_host::{Body, FailureClass, Plugin, PluginBuilder, RequestOutcome};
+use wasm_host::{Body, FailureClass, Limits, Plugin, PluginBuilder, RequestOutcome};
 
 use crate::common::{engine, open, text};
 
@@ -34,14 +34,33 @@ enum Edits {
 }
 
 fn abis() -> Vec<Abi> {
-    vec![Abi {
-        name: "native",
-        file: guest::NATIVE_SCENARIO,
-        options: Value::Null,
-        edits: Edits::Request,
-        cannot: &[],
-        wrong: &[],
-    }]
+    vec![
+        Abi {
+            name: "native",
+            file: guest::NATIVE_SCENARIO,
+            options: Value::Null,
+            edits: Edits::Request,
+            cannot: &[],
+            wrong: &[],
+        },
+        Abi {
+            name: "sgl",
+            file: guest::SGL_SCENARIO,
+            options: Value::Null,
+            edits: Edits::Request,
+            cannot: &["reject-with-body"],
+            wrong: &[
+                ("exit", Some(FailureClass::Trap)),
+                ("stack", Some(FailureClass::Trap)),
+                ("no-utf8", Some(FailureClass::Hostcall)),
+                ("bad-name", None),
+                ("bad-value", None),
+                ("host-header", None),
+                ("many-headers", Some(FailureClass::InvalidOutput)),
+                ("huge-body", Some(FailureClass::Hostcall)),
+            ],
+        },
+    ]
 }
 
 /// What a guest does, and what then holds.
@@ -90,7 +109,9 @@ impl Seen {
 
 impl Abi {
     fn plugin(&self) -> PluginBuilder {
-        Plugin::builder(self.name).file(self.file).abi_options(self.options.clone())
+        // To fill the default takes longer on a busy machine than the deadline allows.
+        let limits = Limits { memory: 16 << 20, ..Limits::default() };
+        Plugin::builder(self.name).file(self.file).abi_options(self.options.clone()).limits(limits)
     }
 }
 

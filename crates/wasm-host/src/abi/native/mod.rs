@@ -22,7 +22,7 @@ use wasmtime::{
 use self::{bindings::exports::wasm_host::plugin as phases, guest::NativePre};
 use crate::{
     Error, Result,
-    abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre},
+    abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, component::missing_imports},
     compile::CompiledCode,
     error::one_line,
     store::HostState,
@@ -67,7 +67,7 @@ impl GuestAbi for Native {
     }
 
     fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(imports::missing(code.component()?, &linker(code.engine())?))
+        Ok(missing_imports(code.component()?, &linker(code.engine())?, &imports::OFFERED))
     }
 
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {

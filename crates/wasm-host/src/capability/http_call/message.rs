@@ -104,6 +104,12 @@ impl WholeCall {
         CallTarget::url(url)
     }
 
+    /// The headers of a message that a call passes on: those but the ones that the client sets.
+    pub(crate) fn headers_of_message(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+        let passed_on = headers.iter().filter(|(name, _)| !MANAGED.contains(name));
+        passed_on.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect()
+    }
+
     /// A guest's words for a service.
     pub(crate) fn to_service(name: String, path: &str) -> Result<CallTarget, HttpCallError> {
         CallTarget::service(name, path)

@@ -1,0 +1,1 @@
+//! Test guests are the examples of this package.

@@ -1,0 +1,68 @@
+//! What functions keep in the host.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use wasmtime::{Caller, Linker, Result};
+
+use super::{Answer, DONE, MODULE, begin, told};
+use crate::{
+    CacheContent,
+    abi::aegis::call::EdgeCall,
+    capability::{CacheLifetime, CacheProblem},
+    store::HostState,
+};
+
+const KEY_BYTES: usize = 256;
+const VALUE_BYTES: usize = 1 << 20;
+
+pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
+    linker.func_wrap_async(MODULE, "cache_get", |mut caller: Caller<'_, HostState>, (key, key_len): (u32, u32)| {
+        Box::new(async move { told(get(&mut caller, key, key_len).await) })
+    })?;
+    linker.func_wrap_async(
+        MODULE,
+        "cache_set",
+        |mut caller: Caller<'_, HostState>, (key, key_len, value, value_len, ttl): (u32, u32, u32, u32, i32)| {
+            Box::new(async move { told(set(&mut caller, (key, key_len), (value, value_len), ttl).await) })
+        },
+    )?;
+    Ok(())
+}
+
+async fn get(caller: &mut Caller<'_, HostState>, key: u32, len: u32) -> Answer {
+    let Some((memory, _)) = begin(caller)? else { return Ok(None) };
+    let Some(key) = memory.text(key, len).ok().filter(|key| key.len() <= KEY_BYTES).map(str::to_owned) else {
+        return Ok(None);
+    };
+    let state = caller.data_mut();
+    let plugin = Arc::clone(&state.plugin);
+    let found = plugin.cache.value(&key).await;
+    let found = reported(found, state).flatten();
+    let call: &mut EdgeCall = state.call_state()?;
+    Ok(found.map(|found| call.buffer.share(found.content)))
+}
+
+async fn set(
+    caller: &mut Caller<'_, HostState>,
+    (key, key_len): (u32, u32),
+    (value, value_len): (u32, u32),
+    ttl: i32,
+) -> Answer {
+    let Some((memory, _)) = begin(caller)? else { return Ok(None) };
+    let (Ok(key), Ok(value)) = (memory.text(key, key_len), memory.read(value, value_len)) else { return Ok(None) };
+    if key.len() > KEY_BYTES || value.len() > VALUE_BYTES {
+        return Ok(None);
+    }
+    let Ok(seconds) = u64::try_from(ttl) else { return Ok(None) };
+    let lifetime = CacheLifetime { fresh: Duration::from_secs(seconds), stale: Duration::ZERO };
+    let (key, value) = (key.to_owned(), Bytes::copy_from_slice(value));
+    let state = caller.data_mut();
+    let plugin = Arc::clone(&state.plugin);
+    let put = plugin.cache.put(&key, CacheContent::Value(value), lifetime).await;
+    Ok(reported(put, state).map(|()| DONE))
+}
+
+fn reported<T>(result: Result<T, CacheProblem>, state: &mut HostState) -> Option<T> {
+    result.map_err(|problem| state.report_cache_problem(&problem)).ok()
+}
