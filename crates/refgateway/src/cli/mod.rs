@@ -4,6 +4,8 @@ mod check;
 mod demo;
 mod environment;
 mod plugin;
+mod plugin_exec;
+mod plugin_test;
 mod run;
 mod schema;
 mod signals;

@@ -61,7 +61,7 @@ pub struct OdinPlugin {
     /// Regular expressions for any part of the path; one of them must fit. Any path when empty.
     #[serde(default)]
     pub allowed_urls: Vec<String>,
-    /// The route leads to one of these services. Any when empty.
+    /// The route leads to one of these services, any when empty. For an aggregation: whose responses it gets.
     #[serde(default)]
     pub services: Vec<String>,
     /// Handed to the plugin.
@@ -139,14 +139,19 @@ impl OdinWasm {
     /// The plugin in the gateway's own words.
     pub(crate) fn plugin(&self, given: OdinPlugin) -> Plugin {
         let timeout = given.timeout.unwrap_or(self.timeout);
+        let mut grants = given.grants;
+        let mut abi = abi_options(given.kind, given.body_encoding.or(self.body_encoding));
+        let mut matches = PluginMatch { path_regexes: given.allowed_urls, ..PluginMatch::default() };
+        if given.kind == Some(OdinKind::Aggregation) {
+            abi.insert("services".to_owned(), given.services.as_slice().into());
+            grants.http.services.extend(given.services);
+        } else {
+            matches.services = given.services;
+        }
         Plugin {
             config: given.config,
-            abi: abi_options(given.kind, given.body_encoding.or(self.body_encoding)),
-            matches: PluginMatch {
-                path_regexes: given.allowed_urls,
-                services: given.services,
-                ..PluginMatch::default()
-            },
+            abi: if abi.is_empty() { Value::Null } else { Value::Object(abi) },
+            matches,
             priority: given.priority,
             enabled: self.enabled && given.enabled,
             limits: PluginLimits {
@@ -162,7 +167,7 @@ impl OdinWasm {
                 max_idle: self.max_instances.and_then(|most| NonZeroUsize::try_from(most).ok()).map(NonZeroUsize::get),
                 ..Pool::default()
             },
-            grants: given.grants,
+            grants,
             on_failure: given.on_failure,
             origin: Origin::Odin,
             ..Plugin::from_file(given.name, self.plugin_dir.join(given.path))
@@ -170,13 +175,11 @@ impl OdinWasm {
     }
 }
 
-/// What is said, in the words of the ABI; nothing for a file of another ABI, which knows none of it.
-fn abi_options(kind: Option<OdinKind>, body_encoding: Option<OdinBodyEncoding>) -> Value {
+/// What is said, in the words of the ABI.
+fn abi_options(kind: Option<OdinKind>, body_encoding: Option<OdinBodyEncoding>) -> Map<String, Value> {
     let kind = kind.map(|kind| ("type", kind.as_str()));
     let encoding = body_encoding.map(|encoding| ("body_encoding", encoding.as_str()));
-    let options: Map<_, _> =
-        kind.into_iter().chain(encoding).map(|(key, word)| (key.to_owned(), word.into())).collect();
-    if options.is_empty() { Value::Null } else { Value::Object(options) }
+    kind.into_iter().chain(encoding).map(|(key, word)| (key.to_owned(), word.into())).collect()
 }
 
 impl OdinKind {

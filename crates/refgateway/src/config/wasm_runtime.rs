@@ -28,6 +28,8 @@ pub struct WasmRuntime {
     pub pool: Pool,
 }
 
+const HEADERS: Size = Size::mib(1);
+
 impl WasmRuntime {
     /// What is wrong with it: the key, and why.
     pub(super) fn problems(&self) -> impl Iterator<Item = (&'static str, String)> {
@@ -48,6 +50,8 @@ impl WasmRuntime {
             cpu: Some(time),
             wall: Some(time),
             body_bytes: Some(self.max_body_size),
+            // What a module returns is a body and headers.
+            hostcall_bytes: Some(Size(self.max_body_size.0.saturating_add(HEADERS.0))),
             concurrency: self.thread_pool_size,
             ..PluginLimits::default()
         };

@@ -106,6 +106,7 @@ pub(crate) fn engine(config: &config::Config, services: CurrentServices) -> Resu
     if let Some(instances) = config.plugin_instances {
         builder = builder.max_instances(instances.get());
     }
+    builder = builder.stack_size(config.wasm_runtime.max_stack_size.as_usize());
     if let Some(bytes) = config.cache.bytes {
         builder = builder.cache(MemoryCache::new(bytes.0));
     }

@@ -4,6 +4,7 @@ mod modules;
 mod odin_config;
 mod odin_load;
 mod plugin_dir;
+mod plugin_test;
 
 use std::path::Path;
 
