@@ -26,6 +26,7 @@ mod kv;
 mod limits;
 mod load;
 mod logging;
+mod mixed;
 mod observe;
 mod phases;
 mod pool;
