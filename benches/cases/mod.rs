@@ -1,8 +1,9 @@
-//! What is measured: the same guest called by bare wasmtime and by a chain, and bodies that pass a chain, unread and
-//! read.
+//! What is measured: the same guest called by bare wasmtime and by a chain, the same filter of each ABI, and bodies that
+//! pass a chain, unread and read.
 //!
 //! Making a request is not part of a case, nor is dropping what is left of it: it is a case of its own.
 
+mod abis;
 mod bodies;
 mod body;
 mod chain;
@@ -47,6 +48,7 @@ pub(crate) type Run = Box<dyn FnMut(&Runtime, u64) -> Vec<Duration>>;
 pub(crate) fn all(runtime: &Runtime) -> Vec<Case> {
     let mut cases = floor::cases(runtime);
     cases.extend(chain::cases(runtime));
+    cases.extend(abis::cases(runtime));
     cases.extend(body::cases(runtime));
     cases.extend(bodies::cases(runtime));
     cases
