@@ -49,6 +49,8 @@ impl CommandLimits {
             table_elements: TABLE_ELEMENTS,
             cpu: self.time,
             wall: self.time,
+            // A guest may read into, or write from, all the memory it has at once.
+            hostcall_bytes: usize::try_from(self.memory).unwrap_or(usize::MAX),
             log_bytes: self.stderr,
             ..Limits::default()
         }
