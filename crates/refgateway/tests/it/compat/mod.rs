@@ -3,6 +3,8 @@
 mod modules;
 mod odin_config;
 mod odin_load;
+mod odin_plugins;
+mod odin_plugins;
 mod plugin_dir;
 mod plugin_test;
 
