@@ -12,6 +12,7 @@ use wasm_host::{
     UpstreamFailure, UpstreamFailureKind,
 };
 
+pub(crate) use crate::abi_odin::*;
 use crate::common::{
     Logged, answered, ask, engine, load, load_with, open, passed, plugin, request, response, status, streamed_request,
     streamed_response, text,

@@ -9,6 +9,7 @@
 
 mod common;
 
+mod abi_odin;
 mod bodies;
 mod cache;
 mod compile_cache;

@@ -34,14 +34,40 @@ enum Edits {
 }
 
 fn abis() -> Vec<Abi> {
-    vec![Abi {
-        name: "native",
-        file: guest::NATIVE_SCENARIO,
-        options: Value::Null,
-        edits: Edits::Request,
-        cannot: &[],
-        wrong: &[],
-    }]
+    vec![
+        Abi {
+            name: "native",
+            file: guest::NATIVE_SCENARIO,
+            options: Value::Null,
+            edits: Edits::Request,
+            cannot: &[],
+            wrong: &[],
+        },
+        Abi {
+            name: "odin",
+            file: guest::ODIN_SCENARIO,
+            options: Value::Null,
+            edits: Edits::Request,
+            cannot: &[],
+            wrong: &[
+                ("exit", Some(FailureClass::Trap)),
+                ("bad-pointer", Some(FailureClass::InvalidOutput)),
+                ("bad-length", Some(FailureClass::InvalidOutput)),
+                ("nothing-returned", Some(FailureClass::InvalidOutput)),
+                ("not-json", Some(FailureClass::InvalidOutput)),
+                ("not-utf8", Some(FailureClass::InvalidOutput)),
+                ("misshapen", Some(FailureClass::InvalidOutput)),
+                ("bad-base64", Some(FailureClass::InvalidOutput)),
+                ("bad-header-name", Some(FailureClass::InvalidOutput)),
+                ("bad-header-value", Some(FailureClass::InvalidOutput)),
+                ("bad-status", Some(FailureClass::InvalidOutput)),
+                ("much-metadata", Some(FailureClass::InvalidOutput)),
+                ("long-output", Some(FailureClass::InvalidOutput)),
+                ("large-answer", Some(FailureClass::InvalidOutput)),
+                ("managed-header", None),
+            ],
+        },
+    ]
 }
 
 /// What a guest does, and what then holds.
