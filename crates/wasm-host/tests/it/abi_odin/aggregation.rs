@@ -82,7 +82,7 @@ pub(crate) async fn odin_aggregate() {
         json!({ "service": service, "status": 200, "type": "text/plain", "body": body, "error": null })
     };
     assert_eq!((&told[0], &told[1]), (&came("users"), &came("orders")));
-    for (index, why) in [(2, "time"), (3, "`secret`")] {
+    for (index, why) in [(2, "took too long"), (3, "`secret`")] {
         assert_eq!((&told[index]["status"], &told[index]["body"]), (&json!(502), &json!("")));
         assert!(told[index]["error"].as_str().unwrap().contains(why), "{told}");
     }

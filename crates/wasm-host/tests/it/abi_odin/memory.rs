@@ -175,7 +175,7 @@ async fn thousands_of_calls_leave_nothing_behind() {
             }
             sizes.push(plugin.stats().idle_memory);
         }
-        assert_eq!(plugin.stats().pool_misses, 1, "an instance was lost");
+        assert_eq!(plugin.stats().pool_misses, 0, "the instance was lost");
         assert_eq!(sizes[200], sizes[1_999], "{:?}", plugin.stats());
         drop(ask(&plugin, &[]).await);
     }
