@@ -15,6 +15,7 @@ use wasm_host::{
 };
 
 pub(crate) use crate::abi_blitz::*;
+pub(crate) use crate::abi_odin::*;
 pub(crate) use crate::command::*;
 use crate::common::{
     Logged, answered, ask, engine, load, load_with, open, passed, plugin, request, response, status, streamed_request,

@@ -11,6 +11,7 @@ mod common;
 
 mod abi_aegis;
 mod abi_blitz;
+mod abi_odin;
 mod abi_sgl;
 mod bodies;
 mod cache;
