@@ -16,8 +16,7 @@ use xtask::guests::{self, CGuest, GuestSet, Pick};
 const SETS: [(&str, &str); 2] = [("", "wasm32-wasip2"), ("aegis", "wasm32-wasip1")];
 
 /// Guests in C: name, file, flags of the compiler.
-const C_GUESTS: [(&str, &str, &[&str]); 1] =
-    [("aegis_filter", "filter/aegis.c", &["-nostdlib", "-Wl,--no-entry"])];
+const C_GUESTS: [(&str, &str, &[&str]); 1] = [("aegis_filter", "filter/aegis.c", &["-nostdlib", "-Wl,--no-entry"])];
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];

@@ -95,14 +95,17 @@ impl ResponseChanges {
     /// Applies the changes to the upstream's response. One whose body is replaced is answered, so that nobody has to read
     /// the body that was there. A switch of protocols is not changed.
     pub(super) fn apply(&mut self, exchange: &mut ExchangeState) -> GuestResult<Action> {
-        let is_empty = self.status.is_none() && self.body.is_none() && self.cleared.is_empty() && self.values.is_empty();
+        let is_empty =
+            self.status.is_none() && self.body.is_none() && self.cleared.is_empty() && self.values.is_empty();
         if is_empty || exchange.response.status.is_informational() {
             return Ok(Action::Continue);
         }
         let (response, _) = exchange.edit_response();
         if self.body.is_some() {
             forget_coding(&mut response.headers);
-            [header::CONTENT_LENGTH, header::TRAILER].into_iter().for_each(|of_the_old| drop(response.headers.remove(of_the_old)));
+            [header::CONTENT_LENGTH, header::TRAILER]
+                .into_iter()
+                .for_each(|of_the_old| drop(response.headers.remove(of_the_old)));
         }
         if let Some(status) = self.status {
             set_status(&mut response.status, status).map_err(invalid)?;
@@ -229,7 +232,8 @@ mod tests {
     #[test]
     fn a_new_body_says_its_own_length() {
         let mut exchange = ExchangeState::new(Arc::default());
-        for (name, value) in [("content-length", "9"), ("content-encoding", "gzip"), ("etag", "\"a\""), ("x-kept", "1")] {
+        for (name, value) in [("content-length", "9"), ("content-encoding", "gzip"), ("etag", "\"a\""), ("x-kept", "1")]
+        {
             exchange.response.headers.insert(name, HeaderValue::from_static(value));
         }
         let mut changes = ResponseChanges::default();

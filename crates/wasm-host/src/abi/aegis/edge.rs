@@ -133,7 +133,8 @@ impl EdgeGuest {
         let (call, exchange) = EdgeCall::of(state)?;
         if exchange.set_property(property, call.buffer.content()).is_err() {
             let bytes = call.buffer.content().len();
-            let message = format!("result: {bytes} bytes are not kept as `{property}`: properties have 64 KiB together");
+            let message =
+                format!("result: {bytes} bytes are not kept as `{property}`: properties have 64 KiB together");
             state.log(LogLevel::Warn, "host", &message);
         }
         Ok(())

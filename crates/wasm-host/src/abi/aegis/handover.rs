@@ -34,7 +34,9 @@ impl Handover {
     pub(super) async fn give(&self, store: &mut HostStore, bytes: &[u8]) -> GuestResult<Part> {
         let len = u32::try_from(bytes.len().max(1)).map_err(|_| invalid("was to be given more than 4 GiB"))?;
         let ptr = self.alloc.call_async(&mut *store, len).await?;
-        self.memory.write(store, ptr, bytes).map_err(|error| invalid(&format!("allocated what it does not have: {error}")))?;
+        self.memory
+            .write(store, ptr, bytes)
+            .map_err(|error| invalid(&format!("allocated what it does not have: {error}")))?;
         Ok(Part { ptr, len })
     }
 

@@ -84,7 +84,8 @@ impl WafGuest {
         let len = u32::try_from(request.len()).unwrap_or(u32::MAX);
         let ptr = self.analyze.call_async(&mut *store, (given.ptr, len)).await?;
         let result = self.handover.memory.prefixed(&*store, ptr);
-        let result = result.map_err(|error| invalid(&format!("`{ANALYZE}` returned a pointer to no result: {error}")))?;
+        let result =
+            result.map_err(|error| invalid(&format!("`{ANALYZE}` returned a pointer to no result: {error}")))?;
         let whole = Part { ptr, len: u32::try_from(result.len()).unwrap_or(u32::MAX).saturating_add(4) };
         let most = store.data().plugin.limits.hostcall_bytes;
         let verdict = Verdict::read(result, most).map_err(|what| invalid(&format!("`{ANALYZE}` returned {what}")))?;

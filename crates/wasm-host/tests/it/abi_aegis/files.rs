@@ -25,12 +25,9 @@ async fn refused(parts: &[&str], options: Value) -> String {
 #[tokio::test]
 async fn a_file_tells_what_it_is() {
     let main = r#"(func (export "main") (result i32) (i32.const 0))"#;
-    for (parts, has_body) in [
-        (&[main][..], false),
-        (&[USES_HOST, main], false),
-        (&[WAF, MEMORY], true),
-        (&[BOT, MEMORY, DEALLOC], false),
-    ] {
+    for (parts, has_body) in
+        [(&[main][..], false), (&[USES_HOST, main], false), (&[WAF, MEMORY], true), (&[BOT, MEMORY, DEALLOC], false)]
+    {
         let plugin = loaded(parts, Value::Null).await.unwrap_or_else(|error| panic!("{error}: {parts:?}"));
         assert_eq!((plugin.abi(), plugin.phases().request_body), (Some("aegis"), has_body), "{parts:?}");
     }
@@ -47,14 +44,17 @@ async fn a_file_tells_what_it_is() {
 
 #[tokio::test]
 async fn an_entry_can_have_any_name() {
-    let guest = module(
-        "",
-        r#"(func (export "handle") (result i32) (drop (call $terminate (i32.const 418))) (i32.const 0))"#,
-    );
+    let guest =
+        module("", r#"(func (export "handle") (result i32) (drop (call $terminate (i32.const 418))) (i32.const 0))"#);
     let plugin = of(&guest).abi_options(json!({ "entry": "handle" })).load(engine()).await.unwrap();
     assert_eq!(answered(ask(&plugin, &[]).await).status(), 418);
     let error = of(&guest).load(engine()).await.unwrap_err().to_string();
-    assert!(error.ends_with("exports no function `main`, and it has to be () -> i32; `abi.entry` can name another export of this type"), "{error}");
+    assert!(
+        error.ends_with(
+            "exports no function `main`, and it has to be () -> i32; `abi.entry` can name another export of this type"
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -69,7 +69,11 @@ async fn what_does_not_fit_is_refused_with_what_has_to_change() {
             "exports `main` as (i32) -> i64, and it has to be () -> i32; `abi.entry` can name another export of this type",
         ),
         (&[WAF], Value::Null, "it exports no `memory`, which requests are written to"),
-        (&[BOT, MEMORY], Value::Null, "exports no function `dealloc`, and it has to be (i32, i32); a bot detector needs it"),
+        (
+            &[BOT, MEMORY],
+            Value::Null,
+            "exports no function `dealloc`, and it has to be (i32, i32); a bot detector needs it",
+        ),
         (
             &[other_alloc, MEMORY, DEALLOC],
             Value::Null,
@@ -100,8 +104,12 @@ async fn missing_imports_are_named_at_once() {
 
 #[tokio::test]
 async fn an_import_of_another_type_is_refused() {
-    let error = refused(&[r#"(import "env" "request_get_uri" (func (param i64) (result i32)))
-        (func (export "main") (result i32) (i32.const 0))"#], Value::Null).await;
+    let error = refused(
+        &[r#"(import "env" "request_get_uri" (func (param i64) (result i32)))
+        (func (export "main") (result i32) (i32.const 0))"#],
+        Value::Null,
+    )
+    .await;
     assert!(error.contains("request_get_uri"), "{error}");
 }
 

@@ -37,9 +37,7 @@ fn argument() -> impl Strategy<Value = i32> {
 }
 
 fn calls() -> impl Strategy<Value = Vec<(usize, Vec<i32>)>> {
-    let call = (0..CALLS.len()).prop_flat_map(|call| {
-        (Just(call), prop::collection::vec(argument(), CALLS[call].1))
-    });
+    let call = (0..CALLS.len()).prop_flat_map(|call| (Just(call), prop::collection::vec(argument(), CALLS[call].1)));
     prop::collection::vec(call, 1..60)
 }
 

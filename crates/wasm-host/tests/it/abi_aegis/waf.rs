@@ -142,9 +142,8 @@ async fn judged(request: http::request::Builder, body: &'static str) -> (bool, V
     static CATEGORIES: OnceLock<Categories> = OnceLock::new();
     static ENGINE: OnceLock<PluginEngine> = OnceLock::new();
     let categories = CATEGORIES.get_or_init(Categories::default);
-    let engine = ENGINE.get_or_init(|| {
-        PluginEngine::builder().max_instances(16).log_sink(categories.clone()).build().unwrap()
-    });
+    let engine =
+        ENGINE.get_or_init(|| PluginEngine::builder().max_instances(16).log_sink(categories.clone()).build().unwrap());
     let waf: Plugin = plugin(AEGIS_WAF).load(engine).await.unwrap();
     categories.0.lock().clear();
     let mut exchange = open([waf]);

@@ -17,13 +17,9 @@ const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 1 << 20;
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
-    linker.func_wrap_async(
-        MODULE,
-        "cache_get",
-        |mut caller: Caller<'_, HostState>, (key, key_len): (u32, u32)| {
-            Box::new(async move { told(get(&mut caller, key, key_len).await) })
-        },
-    )?;
+    linker.func_wrap_async(MODULE, "cache_get", |mut caller: Caller<'_, HostState>, (key, key_len): (u32, u32)| {
+        Box::new(async move { told(get(&mut caller, key, key_len).await) })
+    })?;
     linker.func_wrap_async(
         MODULE,
         "cache_set",

@@ -56,7 +56,8 @@ pub(super) const OF_RESPONSES: [&str; 5] = [
 ];
 
 pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
-    linker.func_wrap(MODULE, "log", |mut caller: Caller<'_, HostState>, ptr: u32, len: u32| log(&mut caller, ptr, len))?;
+    linker
+        .func_wrap(MODULE, "log", |mut caller: Caller<'_, HostState>, ptr: u32, len: u32| log(&mut caller, ptr, len))?;
     linker.func_wrap(
         MODULE,
         "get_shared_buffer",

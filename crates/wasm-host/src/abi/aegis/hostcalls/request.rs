@@ -31,7 +31,9 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
         MODULE,
         "request_set_header",
         |mut caller: From<'_>, name: u32, name_len: u32, value: u32, value_len: u32| {
-            told(edit(&mut caller, (name, name_len), (value, value_len), |headers, name, value| headers.set(name, value)))
+            told(edit(&mut caller, (name, name_len), (value, value_len), |headers, name, value| {
+                headers.set(name, value)
+            }))
         },
     )?;
     linker.func_wrap(
@@ -52,10 +54,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
     Ok(())
 }
 
-fn get(
-    caller: &mut Caller<'_, HostState>,
-    put: impl FnOnce(&mut EdgeCall, &mut ExchangeState) -> i32,
-) -> Result<i32> {
+fn get(caller: &mut Caller<'_, HostState>, put: impl FnOnce(&mut EdgeCall, &mut ExchangeState) -> i32) -> Result<i32> {
     let state = caller.data_mut();
     state.count_hostcall()?;
     let (call, exchange) = state.call_in_exchange()?;

@@ -8,8 +8,12 @@ use serde::{Serialize, Serializer, ser::SerializeSeq};
 /// JSON of a request: `{"method", "uri", "headers": [["name", "value"], …], "body"}`. What is no UTF-8 becomes U+FFFD.
 pub(super) fn json(request: &Parts, body: &[u8]) -> Vec<u8> {
     let uri = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    let request =
-        Request { method: request.method.as_str(), uri, headers: Headers(request), body: String::from_utf8_lossy(body) };
+    let request = Request {
+        method: request.method.as_str(),
+        uri,
+        headers: Headers(request),
+        body: String::from_utf8_lossy(body),
+    };
     // Texts and lists of them can always be written, and to memory too.
     serde_json::to_vec(&request).unwrap_or_default()
 }

@@ -127,9 +127,10 @@ mod tests {
             "rule_id": 942_100, "description": "SQL", "severity": "critical", "category": "sqli",
             "matched_value": "x".repeat(1000), "location": "query", "of_no_use": [{}]
         });
-        let verdict =
-            read(&json!({ "blocked": true, "matches": [found, { "rule_id": "R1", "severity": 5 }], "execution_time_us": 7 }))
-                .unwrap();
+        let verdict = read(
+            &json!({ "blocked": true, "matches": [found, { "rule_id": "R1", "severity": 5 }], "execution_time_us": 7 }),
+        )
+        .unwrap();
         let [first, second] = &verdict.matches.first[..] else { panic!("{verdict:?}") };
         assert_eq!((first.rule_id.to_string(), first.matched_value.to_string().len()), ("942100".into(), TEXT));
         assert_eq!((second.rule_id.to_string(), second.severity.to_string()), ("R1".into(), "5".into()));
@@ -156,7 +157,8 @@ mod tests {
 
     #[test]
     fn many_matches_are_as_good_as_some() {
-        let verdict = read(&json!({ "blocked": true, "matches": vec![json!({ "rule_id": 1 }); 10 * MATCHES] })).unwrap();
+        let verdict =
+            read(&json!({ "blocked": true, "matches": vec![json!({ "rule_id": 1 }); 10 * MATCHES] })).unwrap();
         assert_eq!(verdict.matches.first.len(), MATCHES);
     }
 
