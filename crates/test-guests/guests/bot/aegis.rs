@@ -9,7 +9,15 @@ const SUSPICIOUS: i32 = 2;
 const KNOWN_BOTS: [&str; 8] =
     ["googlebot", "bingbot", "duckduckbot", "applebot", "yandexbot", "baiduspider", "facebookexternalhit", "slackbot"];
 const TOOLS: [&str; 9] = [
-    "headless", "phantomjs", "selenium", "scrapy", "python-requests", "go-http-client", "libwww-perl", "curl/", "wget/",
+    "headless",
+    "phantomjs",
+    "selenium",
+    "scrapy",
+    "python-requests",
+    "go-http-client",
+    "libwww-perl",
+    "curl/",
+    "wget/",
 ];
 
 #[unsafe(no_mangle)]

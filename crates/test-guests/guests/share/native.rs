@@ -6,6 +6,12 @@ use wasm_host_guest::{Action, Config, OnRequest, OnResponse, Plugin, Request, Re
 #[derive(Deserialize)]
 struct Share {
     name: String,
+    #[serde(default = "trail")]
+    property: String,
+}
+
+fn trail() -> String {
+    "trail".to_owned()
 }
 
 impl Plugin for Share {
@@ -16,9 +22,9 @@ impl Plugin for Share {
 
 impl Share {
     fn add(&self) -> Result<Vec<u8>> {
-        let mut trail = properties::get("trail").unwrap_or_default();
+        let mut trail = properties::get(&self.property).unwrap_or_default();
         trail.extend_from_slice(self.name.as_bytes());
-        properties::set("trail", &trail).map_err(|error| wasm_host_guest::Error::new(format!("{error:?}")))?;
+        properties::set(&self.property, &trail).map_err(|error| wasm_host_guest::Error::new(format!("{error:?}")))?;
         Ok(trail)
     }
 }

@@ -3,8 +3,22 @@
 use crate::{Match, Request, Severity};
 
 const SCANNERS: [&str; 16] = [
-    "sqlmap", "nikto", "nessus", "nmap", "masscan", "dirbuster", "gobuster", "wpscan", "acunetix", "zgrab", "havij",
-    "w3af", "netsparker", "openvas", "nuclei", "feroxbuster",
+    "sqlmap",
+    "nikto",
+    "nessus",
+    "nmap",
+    "masscan",
+    "dirbuster",
+    "gobuster",
+    "wpscan",
+    "acunetix",
+    "zgrab",
+    "havij",
+    "w3af",
+    "netsparker",
+    "openvas",
+    "nuclei",
+    "feroxbuster",
 ];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const RANGES: usize = 5;

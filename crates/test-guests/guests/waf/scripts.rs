@@ -6,7 +6,8 @@ pub const RULES: [Rule; 5] = [
     rule(941_100, "a script element", |text| holds(text, &["<script", "</script"])),
     rule(941_110, "an event handler in markup", handles_events),
     rule(941_120, "a URL that runs", |text| {
-        let dense: String = text.chars().filter(|character| !character.is_whitespace() && !character.is_control()).collect();
+        let dense: String =
+            text.chars().filter(|character| !character.is_whitespace() && !character.is_control()).collect();
         holds(&dense, &["javascript:", "vbscript:", "data:text/html", "livescript:"])
     }),
     rule(941_130, "an element that brings another document", |text| {
@@ -25,8 +26,21 @@ fn holds(text: &str, parts: &[&str]) -> bool {
 
 fn handles_events(text: &str) -> bool {
     const EVENTS: [&str; 15] = [
-        "onload", "onerror", "onclick", "onmouseover", "onmouseenter", "onfocus", "onblur", "ontoggle", "onstart",
-        "onbegin", "onsubmit", "onkeydown", "onanimationstart", "onpointerover", "onpageshow",
+        "onload",
+        "onerror",
+        "onclick",
+        "onmouseover",
+        "onmouseenter",
+        "onfocus",
+        "onblur",
+        "ontoggle",
+        "onstart",
+        "onbegin",
+        "onsubmit",
+        "onkeydown",
+        "onanimationstart",
+        "onpointerover",
+        "onpageshow",
     ];
     EVENTS.iter().any(|event| {
         text.match_indices(event).any(|(at, _)| {

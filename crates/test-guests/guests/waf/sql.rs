@@ -32,7 +32,9 @@ fn tokens(text: &str) -> Vec<Token> {
     while let Some(character) = rest.chars().next() {
         let mut len = character.len_utf8();
         match character {
-            _ if rest.starts_with("/*!") => len = 3 + rest[3..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 3),
+            _ if rest.starts_with("/*!") => {
+                len = 3 + rest[3..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 3)
+            }
             _ if rest.starts_with("/*") => match rest.find("*/") {
                 // One that ends is a space.
                 Some(end) => len = end + 2,
@@ -107,9 +109,7 @@ fn is_tautology(text: &str) -> bool {
         let plain: Vec<_> = tokens[at + 1..].iter().filter(|token| !is_decor(token)).take(3).collect();
         match &plain[..] {
             [left, Token::Comparison, right] => match (operand(left), operand(right)) {
-                (Some(left), Some(right)) => {
-                    left == right || breaks_out || (is_number(&left) && is_number(&right))
-                }
+                (Some(left), Some(right)) => left == right || breaks_out || (is_number(&left) && is_number(&right)),
                 _ => breaks_out,
             },
             // Both sides are empty: `or ''='`.
@@ -158,8 +158,17 @@ fn stacks(text: &str) -> bool {
 }
 
 fn asks_for_internals(text: &str) -> bool {
-    const CALLS: [&str; 9] =
-        ["sleep", "benchmark", "pg_sleep", "extractvalue", "updatexml", "load_file", "xp_cmdshell", "group_concat", "dbms_pipe"];
+    const CALLS: [&str; 9] = [
+        "sleep",
+        "benchmark",
+        "pg_sleep",
+        "extractvalue",
+        "updatexml",
+        "load_file",
+        "xp_cmdshell",
+        "group_concat",
+        "dbms_pipe",
+    ];
     let tokens = tokens(text);
     let calls = tokens.windows(2).any(|pair| match pair {
         [Token::Word(name), Token::Mark('(')] => CALLS.contains(&name.as_str()),
@@ -176,7 +185,10 @@ fn adds_a_clause(text: &str) -> bool {
     let clause = |rest: &[Token]| {
         matches!(
             words(rest)[..],
-            ["having", ..] | ["order" | "group", "by", ..] | ["", "select", ..] | ["", "ascii" | "substring" | "exists", ..]
+            ["having", ..]
+                | ["order" | "group", "by", ..]
+                | ["", "select", ..]
+                | ["", "ascii" | "substring" | "exists", ..]
         )
     };
     tokens.iter().enumerate().any(|(at, token)| matches!(token, Token::Quote('\'')) && clause(&tokens[at + 1..]))

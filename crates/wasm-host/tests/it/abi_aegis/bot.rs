@@ -43,9 +43,13 @@ async fn each_verdict_has_its_own_consequence() {
 #[tokio::test]
 async fn a_verdict_is_a_property() {
     let bot = plugin(guest::AEGIS_BOT).provides(["aegis.bot"]).load(engine()).await.unwrap();
-    let share = wasm_host::Plugin::builder("share").file(guest::NATIVE_SHARE).config(json!({ "name": "x" }));
-    let share = share.requires(["aegis.bot"]).priority(1).load(engine()).await.unwrap();
-    passed(open([share, bot]).on_request(request(&[("user-agent", GOOGLE)])).await);
+    let share = json!({ "name": "!", "property": "aegis.bot" });
+    let share = wasm_host::Plugin::builder("share").file(guest::NATIVE_SHARE).config(share).requires(["aegis.bot"]);
+    let share = share.priority(1).load(engine()).await.unwrap();
+    for (user_agent, verdict) in [(GOOGLE, "known-bot!"), (FIREFOX, "human!"), ("", "suspicious!")] {
+        let sent = passed(open([share.clone(), bot.clone()]).on_request(request(&[("user-agent", user_agent)])).await);
+        assert_eq!(sent.headers()["x-trail"], verdict);
+    }
 }
 
 #[tokio::test]

@@ -76,3 +76,16 @@ async fn an_instance_serves_on() {
     }
     assert_eq!((kept.stats().pool_hits, kept.stats().failures), (10, vec![]));
 }
+
+#[tokio::test]
+async fn the_rules_that_matched_are_a_property() {
+    let matches = r#"[{"rule_id":942100,"severity":"notice"},{"rule_id":"X-1","category":"own"}]"#;
+    let waf = waf(1024, &framed(&format!(r#"{{"blocked":false,"matches":{matches}}}"#)));
+    let waf = of(&waf).load(engine()).await.unwrap();
+    let share = serde_json::json!({ "name": "!", "property": "aegis.waf" });
+    let share = wasm_host::Plugin::builder("share").file(test_guests::NATIVE_SHARE).config(share).priority(1);
+    let share = share.load(engine()).await.unwrap();
+    let mut exchange = open([waf, share]);
+    passed(exchange.on_request(request(&[])).await);
+    assert_eq!(exchange.on_response(crate::common::response(200)).await.headers()["x-trail"], r#"[942100,"X-1"]!!"#);
+}
