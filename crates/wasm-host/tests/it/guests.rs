@@ -439,12 +439,11 @@ pub(crate) async fn native_misfit() {
 #[tokio::test]
 pub(crate) async fn native_wrong_world() {
     let error = plugin(guest::NATIVE_WRONG_WORLD).load(engine()).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "no plugin ABI fits this component: it exports add; supported are: native (exports one or more of \
-         wasm-host:plugin/{request-phase, request-body-phase, response-phase, response-body-phase, error-phase, \
-         complete-phase, tick-phase}@0.1.0)"
-    );
+    let told = error.to_string();
+    let expected = "no plugin ABI fits this component: it exports add; supported are: native (exports one or more of \
+                    wasm-host:plugin/{request-phase, request-body-phase, response-phase, response-body-phase, \
+                    error-phase, complete-phase, tick-phase}@0.1.0); ";
+    assert!(told.starts_with(expected), "{told}");
 }
 
 #[tokio::test]
