@@ -84,11 +84,6 @@ impl Exchange {
             let answer = match core.run(&shared, index, how, |guest, store| guest.on_request(store)).await {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
                 Ran::Closed(response, failure) => Read::Closed(response, failure),
-                Ran::Done(Action::Stop) => {
-                    core.over(&shared, index, Phase::RequestBody);
-                    core.passed = index + 1;
-                    break;
-                }
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(&shared, index, Phase::RequestBody);
                     if reading.mode == BodyMode::None {
@@ -194,10 +189,6 @@ impl Exchange {
             let read = match ran {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
                 Ran::Closed(response, failure) => Read::Closed(response, failure),
-                Ran::Done(Action::Stop) => {
-                    core.stopped(&shared, index);
-                    break;
-                }
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(&shared, index, Phase::ResponseBody);
                     if reading.mode == BodyMode::None {

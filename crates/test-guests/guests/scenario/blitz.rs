@@ -22,7 +22,7 @@ pub fn process_request(_method: &str, _path: &str) -> i32 {
             black_box(());
         },
         "memory" => loop {
-            black_box(vec![1_u8; 1 << 20]).leak();
+            black_box(Vec::<u8>::with_capacity(1 << 20)).leak();
         },
         "throw" => wasm_bindgen::throw_str("no such tenant"),
         "code-7" => return -7,

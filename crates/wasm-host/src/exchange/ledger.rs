@@ -105,7 +105,6 @@ impl Decided for Action {
         match self {
             Self::Continue => Outcome::Continue,
             Self::Respond(_) => Outcome::Respond,
-            Self::Stop => Outcome::Stop,
         }
     }
 }

@@ -26,8 +26,6 @@ pub(crate) enum Action {
     Continue,
     /// Answer with this.
     Respond(Box<LocalResponse>),
-    /// Go on with the message as it now is, past the plugins that would see it next.
-    Stop,
 }
 
 /// A part of a body, as the mode of the plugin has it.

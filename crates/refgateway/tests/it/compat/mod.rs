@@ -4,7 +4,6 @@ mod modules;
 mod odin_config;
 mod odin_load;
 mod odin_plugins;
-mod odin_plugins;
 mod plugin_dir;
 mod plugin_test;
 

@@ -56,6 +56,7 @@ impl GuestPre for BlitzPre {
             }
             let guest = BlitzGuest {
                 allocator,
+                reads_bodies: self.reads_bodies,
                 request: self.exports.request.then(|| function(&instance, store, REQUEST)).transpose()?,
                 response: self.exports.response.then(|| function(&instance, store, RESPONSE)).transpose()?,
                 cleanup: self.exports.cleanup.then(|| function(&instance, store, "cleanup")).transpose()?,
@@ -100,6 +101,7 @@ impl Code {
 
 struct BlitzGuest {
     allocator: Allocator,
+    reads_bodies: bool,
     request: Option<TypedFunc<(u32, u32, u32, u32), i32>>,
     response: Option<TypedFunc<(i32, u32, u32), i32>>,
     cleanup: Option<TypedFunc<(), i32>>,
@@ -108,9 +110,13 @@ struct BlitzGuest {
 impl Guest for BlitzGuest {
     fn declare<'a>(&'a mut self, store: &'a mut HostStore) -> BoxFuture<'a, GuestResult<Declared>> {
         let bytes = u32::try_from(store.data().plugin.limits.body_bytes).unwrap_or(u32::MAX);
-        let whole = BodyReading::from(BodyMode::Buffer(bytes));
-        let declared =
-            Declared { request_body: whole, response_body: whole, whole_messages: true, ..Declared::default() };
+        let reading = |is_read: bool| BodyReading::from(if is_read { BodyMode::Buffer(bytes) } else { BodyMode::None });
+        let declared = Declared {
+            request_body: reading(self.request.is_some() && self.reads_bodies),
+            response_body: reading(self.response.is_some()),
+            whole_messages: true,
+            ..Declared::default()
+        };
         Box::pin(async move { Ok(declared) })
     }
 
