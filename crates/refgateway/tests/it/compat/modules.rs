@@ -331,7 +331,7 @@ fn the_runtime_s_bounds_are_checked() {
         ("wasm_runtime: { thread_pool_size: 0 }", "wasm_runtime.thread_pool_size: expected a nonzero u32"),
         ("wasm_runtime: { module_cache_size: none }", "wasm_runtime.module_cache_size: expected a nonzero u32"),
         ("wasm_runtime: { max_body_size: 0 }", "wasm_runtime.max_body_size: must be more than 0"),
-        ("wasm_runtime: { max_memory: 1 }", "wasm_runtime.max_memory: unknown key `max_memory`"),
+        ("wasm_runtime: { max_memory: 1 }", "wasm_runtime: unknown key `max_memory`"),
         ("wasm_runtime: { pool: { mode: shared } }", "wasm_runtime.pool.mode: expected one of `fresh`, `reuse`"),
         ("wasm_roots: [plugins]", "wasm_roots[0]: `plugins` is not an absolute path"),
     ] {

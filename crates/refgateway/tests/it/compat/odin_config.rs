@@ -90,7 +90,7 @@ fn mistakes_are_told_with_their_place() {
         (plugin("timeout: -5s"), "wasm.plugins[0].timeout: expected a duration such as"),
         (plugin("priority: first"), "wasm.plugins[0].priority: expected i32, found text"),
         (plugin("enabled: maybe"), "wasm.plugins[0].enabled: expected a boolean"),
-        (plugin("alowedUrls: []"), "wasm.plugins[0].alowedUrls: unknown key `alowedUrls`, did you mean `allowedUrls`?"),
+        (plugin("alowedUrls: []"), "wasm.plugins[0]: unknown key `alowedUrls`, did you mean `allowedUrls`?"),
         (plugin("bodyEncoding: hex"), "wasm.plugins[0].bodyEncoding: expected one of `base64`, `text`"),
         (plugin("config: { key: '${UNSET}' }"), "wasm.plugins[0].config.key: environment variable `UNSET` is not set"),
         (
@@ -116,7 +116,7 @@ fn mistakes_are_told_with_their_place() {
         ),
         ("wasm: { maxInstances: -1 }".to_owned(), "wasm.maxInstances: expected a nonzero u32"),
         ("wasm: { timeout: 0ms }".to_owned(), "wasm.timeout: must be more than 0"),
-        ("wasm: { plugin_dir: x }".to_owned(), "wasm.plugin_dir: unknown key `plugin_dir`, did you mean `pluginDir`?"),
+        ("wasm: { plugin_dir: x }".to_owned(), "wasm: unknown key `plugin_dir`, did you mean `pluginDir`?"),
     ] {
         let error = read(&format!("{REST}{text}")).unwrap_err();
         let problem_found = error.problems().iter().any(|found| found.to_string().starts_with(problem));
@@ -197,7 +197,7 @@ fn such_a_file_is_checked_like_any_config() {
             "wasm:\n  plugins:\n    - { name: p, path: p.wasm, type: transform }\n",
             ":3:39: wasm.plugins[0].type: expected one of",
         ),
-        ("wasm: {}\nrouts: []\n", ":2:1: routs: unknown key `routs`"),
+        ("wasm: {}\nrouts: []\n", ":2:1: unknown key `routs`"),
         ("plugins: []\n", "unknown key `plugins`"),
         ("{}", "`wasm` is missing"),
     ] {

@@ -72,7 +72,7 @@ async fn what_does_not_load_says_why_and_changes_nothing() {
         ("[]".to_owned(), 400, "the body: "),
         (json!({ "name": "p" }).to_string(), 400, "the body: `path` is missing"),
         (json!({ "name": 1, "path": "p" }).to_string(), 400, "the body: name: expected a string"),
-        (json!({ "name": "p", "path": "p", "kind": 1 }).to_string(), 400, "the body: kind: unknown key `kind`"),
+        (json!({ "name": "p", "path": "p", "kind": 1 }).to_string(), 400, "the body: unknown key `kind`"),
         (json!({ "name": "p", "path": "p", "type": "x" }).to_string(), 400, "the body: type: expected one of"),
         (json!({ "name": "", "path": NATIVE_COUNT }).to_string(), 422, "plugins[0].name: a name is needed"),
         (json!({ "name": "p", "path": "/nowhere.wasm" }).to_string(), 422, "plugin `p`: cannot read plugin file"),

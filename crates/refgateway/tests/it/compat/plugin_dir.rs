@@ -113,7 +113,8 @@ async fn a_timeout_ends_a_plugin() {
     let url = format!("http://{}/", gateway.address());
     let request = http::Request::get(&url).header("x-do", "loop").body(body::empty()).unwrap();
     assert_eq!(send(&client(), request).await.status, 504);
-    assert_eq!(gateway.line("plugin failed")["class"], "cpu-deadline");
+    let failed = gateway.line("plugin failed");
+    assert!(failed["class"].as_str().unwrap().ends_with("-deadline"), "{failed}");
 }
 
 #[tokio::test]
