@@ -16,7 +16,7 @@ use crate::{
     metrics::NoObserver,
     pool::Pool,
     runtime::{RuntimeConfig, Runtimes},
-    store::Sources,
+    store::{Places, Sources},
 };
 
 /// What runs guests: the compiler, the memory they live in, and the clock that stops them.
@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) secrets: Arc<dyn SecretSource>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) kv: KvSpaces,
+    pub(crate) places: Arc<Places>,
     pools: Mutex<Vec<Weak<Pool>>>,
 }
 
@@ -127,8 +128,8 @@ impl Default for PluginEngineBuilder {
 impl PluginEngineBuilder {
     /// How many instances may live at once, busy and idle ones of all plugins together. When they are all there, an idle
     /// one makes room for a busy one; when all are busy, one more fails with the class `saturated`. Each reserves about 8 GiB
-    /// of address space, of which only what is used costs memory. Plugins with [`Limits::fuel`](crate::Limits::fuel) have
-    /// as many of their own. The default is 1000.
+    /// of address space, of which only what is used costs memory, and as much again once a plugin has
+    /// [`Limits::fuel`](crate::Limits::fuel). The default is 1000.
     #[must_use]
     pub fn max_instances(mut self, instances: u32) -> Self {
         self.max_instances = instances.max(1);
@@ -263,6 +264,7 @@ impl PluginEngineBuilder {
             secrets: self.secrets,
             http: self.http,
             kv: KvSpaces { backend: kv, shared: self.kv_shared },
+            places: Arc::new(Places::new(self.max_instances)),
             pools: Mutex::default(),
         })))
     }

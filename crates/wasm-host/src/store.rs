@@ -4,12 +4,14 @@ mod calls;
 mod command;
 mod core_state;
 mod host;
+mod places;
 mod sources;
 mod stdio;
 mod wasi;
 mod wasi_http;
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,12 +19,13 @@ use std::{
 use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
-use self::host::HOST_RESOURCES;
 pub(crate) use self::{
     command::run_command,
     host::{HostState, HostStop, Message, PluginContext},
+    places::Places,
     sources::Sources,
 };
+use self::{host::HOST_RESOURCES, places::NoPlace};
 use crate::{
     Failure, FailureClass,
     abi::{BoxFuture, Declared, Guest, GuestError, GuestPre, GuestResult, HostStore},
@@ -69,7 +72,7 @@ impl Instance {
         pre: &dyn GuestPre,
     ) -> Result<Self, Startup> {
         let meter = Arc::new(Meter::new());
-        let mut store = open(engine, plugin, &meter);
+        let mut store = open(engine, plugin, &meter).map_err(|full| Startup::Failed(saturated(&full)))?;
 
         let startup = plugin.limits.startup;
         refuel(&mut store, Phase::Configure);
@@ -198,8 +201,9 @@ impl Instance {
 }
 
 /// A store for one guest, which the meter stops.
-fn open(engine: &Engine, plugin: &Arc<PluginContext>, meter: &Arc<Meter>) -> HostStore {
-    let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(meter)));
+fn open(engine: &Engine, plugin: &Arc<PluginContext>, meter: &Arc<Meter>) -> Result<HostStore, NoPlace> {
+    let place = plugin.places.take()?;
+    let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(meter), place));
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
     store.set_max_component_handles(HOST_RESOURCES);
@@ -208,7 +212,7 @@ fn open(engine: &Engine, plugin: &Arc<PluginContext>, meter: &Arc<Meter>) -> Hos
         Ok(UpdateDeadline::Yield(1))
     });
     store.set_epoch_deadline(1);
-    store
+    Ok(store)
 }
 
 /// Gives a call the steps that it may take.
@@ -218,6 +222,10 @@ fn refuel(store: &mut HostStore, phase: Phase) {
         // Only code that counts is loaded under such a limit.
         let _ = store.set_fuel(fuel);
     }
+}
+
+fn saturated(reason: &dyn fmt::Display) -> Failure {
+    Failure::new(FailureClass::Saturated, format!("the engine's instance pool is full: {reason}"))
 }
 
 /// A failed start. One that took too long is told with the limit that holds for all its steps together.
@@ -250,7 +258,7 @@ fn classify(error: &wasmtime::Error, state: &mut HostState) -> Failure {
         return Failure::new(stop.class(), stop.to_string());
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Failure::new(FailureClass::Saturated, format!("the engine's instance pool is full: {error}"));
+        return saturated(error);
     }
     if let Some(denied) = state.limiter.take_denied() {
         return Failure::new(FailureClass::Memory, denied);

@@ -107,8 +107,9 @@ pub(crate) fn watch(shared: Arc<Shared>) -> Result<oneshot::Receiver<()>, Error>
             let gateway = shared.gateway();
             let now = read(&gateway);
             if seen.as_ref() != Some(&now) {
-                seen = Some(now);
                 shared.refresh_secrets();
+                // One that changed meanwhile may have been seen as it no longer is.
+                seen = Some(now).filter(|now| read(&gateway) == *now);
             }
             let pause: Duration = gateway.config.secrets_interval.0;
             drop(gateway);

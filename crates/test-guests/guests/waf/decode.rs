@@ -32,7 +32,8 @@ impl Texts {
     }
 
     fn add(&mut self, location: &str, text: &str) {
-        if !text.is_empty() {
+        // A word or a number is no attack.
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             self.0.push((location.to_owned(), plain(text)));
         }
     }

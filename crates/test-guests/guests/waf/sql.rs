@@ -54,6 +54,10 @@ fn tokens(text: &str) -> Vec<Token> {
                 tokens.push(Token::Or);
             }
             '\'' | '"' | '`' => tokens.push(Token::Quote(character)),
+            // What begins like an element of HTML is no comparison.
+            '<' if rest[1..].starts_with(|next: char| next.is_alphabetic() || next == '/') => {
+                tokens.push(Token::Mark('<'))
+            }
             '=' | '<' | '>' => tokens.push(Token::Comparison),
             _ if character.is_alphanumeric() || character == '_' => {
                 len = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());

@@ -45,6 +45,7 @@ pub(crate) fn context(engine: &PluginEngine, parts: ContextParts) -> PluginConte
         log: Arc::clone(&engine.0.log),
         log_rate,
         sources: engine.0.sources.clone(),
+        places: Arc::clone(&engine.0.places),
         instances: AtomicU64::new(0),
     }
 }

@@ -27,7 +27,8 @@ pub(crate) async fn run_command(
     output_bound: usize,
 ) -> Result<CommandOutput, CommandError> {
     let meter = Arc::new(Meter::new());
-    let mut store = open(engine, plugin, &meter);
+    let mut store =
+        open(engine, plugin, &meter).map_err(|full| CommandError::Saturated { reason: full.to_string() })?;
     let stdout = Captured::new(output_bound);
     store.data_mut().wasi.command = Some(CommandIo { program: Arc::clone(program), stdin, stdout: stdout.clone() });
 

@@ -6,7 +6,13 @@ use std::sync::{
 use bytes::Bytes;
 use wasmtime::component::ResourceTable;
 
-use super::{Sources, core_state::CoreState, wasi::Wasi, wasi_http::WasiHttp};
+use super::{
+    Sources,
+    core_state::CoreState,
+    places::{Place, Places},
+    wasi::Wasi,
+    wasi_http::WasiHttp,
+};
 use crate::{
     FailureClass, Grants, Limits, LogLevel, LogRecord, LogSink, MetricValue, Phase,
     capability::{
@@ -34,6 +40,7 @@ pub(crate) struct PluginContext {
     pub(crate) metrics: PluginMetrics,
     pub(crate) cache: PluginCache,
     pub(crate) sources: Sources,
+    pub(crate) places: Arc<Places>,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,
     pub(crate) rate_limits: PluginRateLimits,
@@ -76,6 +83,7 @@ pub(crate) struct HostState {
     last_words: Bytes,
     pub(super) wasi: Wasi,
     pub(crate) core: CoreState,
+    _place: Place,
 }
 
 /// What is logged for a guest.
@@ -119,7 +127,7 @@ impl HostStop {
 }
 
 impl HostState {
-    pub(crate) fn new(plugin: Arc<PluginContext>, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(plugin: Arc<PluginContext>, meter: Arc<Meter>, place: Place) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         let mut state = Self {
@@ -136,6 +144,7 @@ impl HostState {
             last_words: Bytes::new(),
             wasi: Wasi::new(&plugin),
             core: CoreState::default(),
+            _place: place,
             plugin,
         };
         state.begin_call();

@@ -199,7 +199,7 @@ impl Seen {
 impl Abi {
     fn plugin(&self) -> PluginBuilder {
         // To fill the default takes longer on a busy machine than the deadline allows.
-        let limits = Limits { memory: 16 << 20, ..Limits::default() };
+        let limits = Limits { memory: 32 << 20, ..Limits::default() };
         Plugin::builder(self.name).file(self.file).abi_options(self.options.clone()).limits(limits)
     }
 }

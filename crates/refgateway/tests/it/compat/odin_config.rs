@@ -195,7 +195,7 @@ fn such_a_file_is_checked_like_any_config() {
     for (text, problem) in [
         (
             "wasm:\n  plugins:\n    - { name: p, path: p.wasm, type: transform }\n",
-            ":3:39: wasm.plugins[0].type: expected one of",
+            ":3:38: wasm.plugins[0].type: expected one of",
         ),
         ("wasm: {}\nrouts: []\n", ":2:1: unknown key `routs`"),
         ("plugins: []\n", "unknown key `plugins`"),

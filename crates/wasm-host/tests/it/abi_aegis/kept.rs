@@ -103,7 +103,7 @@ async fn a_call_that_fails_is_told_and_the_operator_knows_why() {
     exchange.on_request(request(&[])).await;
     assert!(exchange.failures().is_empty(), "{:?}", exchange.failures());
     let lines = logged.lines();
-    assert_eq!(lines[0], "test exchange-1 Warn host: http: a call failed: the host has no HTTP client");
+    assert_eq!(lines[0], "test exchange-1 Warn host: http: a call failed: unavailable: the host has no HTTP client");
     assert_eq!(lines.len(), 3, "{lines:?}");
 
     let logged = Logged::default();
