@@ -3,6 +3,8 @@
 //! Each ABI has a guest, `scenario/<abi>.rs` or `.c`, that does what the header `x-scenario` says. The request carries
 //! that header, and so does the upstream's response.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Request};
 use serde_json::{Value, json};
 use test_guests as guest;
@@ -199,7 +201,8 @@ impl Seen {
 impl Abi {
     fn plugin(&self) -> PluginBuilder {
         // To fill the default takes longer on a busy machine than the deadline allows.
-        let limits = Limits { memory: 32 << 20, ..Limits::default() };
+        let (cpu, wall) = (Duration::from_millis(300), Duration::from_secs(10));
+        let limits = Limits { memory: 32 << 20, cpu, wall, ..Limits::default() };
         Plugin::builder(self.name).file(self.file).abi_options(self.options.clone()).limits(limits)
     }
 }
