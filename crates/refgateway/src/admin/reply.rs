@@ -11,7 +11,7 @@ pub(super) struct Reply {
     status: StatusCode,
     content_type: &'static str,
     body: Bytes,
-    extra: Option<(header::HeaderName, HeaderValue)>,
+    extra: Option<Box<(header::HeaderName, HeaderValue)>>,
 }
 
 impl Reply {
@@ -44,12 +44,12 @@ impl Reply {
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let reply = Self::error(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allow}"));
-        Self { extra: Some((header::ALLOW, HeaderValue::from_static(allow))), ..reply }
+        reply.with_header(header::ALLOW, allow)
     }
 
     pub(super) fn unauthorized() -> Self {
         let reply = Self::error(StatusCode::UNAUTHORIZED, "a valid token is needed: Authorization: Bearer …");
-        Self { extra: Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))), ..reply }
+        reply.with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     pub(super) fn with_status(self, status: StatusCode) -> Self {
@@ -57,7 +57,7 @@ impl Reply {
     }
 
     pub(super) fn with_header(self, name: header::HeaderName, value: &'static str) -> Self {
-        Self { extra: Some((name, HeaderValue::from_static(value))), ..self }
+        Self { extra: Some(Box::new((name, HeaderValue::from_static(value)))), ..self }
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
@@ -66,7 +66,7 @@ impl Reply {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = self.extra {
+        if let Some((name, value)) = self.extra.map(|extra| *extra) {
             headers.insert(name, value);
         }
         response

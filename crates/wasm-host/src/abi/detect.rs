@@ -111,9 +111,11 @@ impl FileShape {
                 for export in section {
                     let export = export?;
                     self.exports.push(export.name.to_owned());
-                    if export.kind == ExternalKind::Func {
-                        let ty = types.as_ref()[types.as_ref().core_function_at(export.index)].unwrap_func().clone();
-                        self.functions.push((export.name.to_owned(), ty));
+                    let types = types.as_ref();
+                    if export.kind == ExternalKind::Func
+                        && let Some(ty) = types.get(types.core_function_at(export.index))
+                    {
+                        self.functions.push((export.name.to_owned(), ty.unwrap_func().clone()));
                     }
                 }
             }

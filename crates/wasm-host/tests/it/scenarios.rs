@@ -154,8 +154,10 @@ const AEGIS_WRONG: &[(&str, Option<FailureClass>)] = &[
     ("error", Some(FailureClass::GuestError)),
 ];
 
+type Check = fn(&Abi, &Seen);
+
 /// What a guest does, and what then holds.
-const COMMON: [(&str, fn(&Abi, &Seen)); 9] = [
+const COMMON: [(&str, Check); 9] = [
     ("add-header", |abi, seen| assert_eq!(seen.edited(abi, "x-added"), ["1"], "{}", abi.name)),
     ("remove-header", |abi, seen| assert!(seen.edited(abi, "x-remove").is_empty(), "{}", abi.name)),
     ("read-body", |abi, seen| assert_eq!(seen.edited(abi, "x-body"), ["request body"], "{}", abi.name)),

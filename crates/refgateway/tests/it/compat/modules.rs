@@ -79,7 +79,7 @@ async fn what_cannot_be_deployed_is_echoed_with_the_reason() {
         ),
     ] {
         let described = module(name, &path, &["OnRequest"]);
-        let answer = deploy(&gateway, &[described.clone()]).await;
+        let answer = deploy(&gateway, std::slice::from_ref(&described)).await;
         let mut echoed = answer.json()["modules"][0].clone();
         assert_eq!(answer.status, 400, "{echoed}");
         let error = echoed["add_result"]["Error"].as_str().unwrap().to_owned();

@@ -12,6 +12,7 @@ pub(super) struct Options {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "they are the words of the original")]
 enum AttachPoint {
     OnRequest,
     OnResponse,
