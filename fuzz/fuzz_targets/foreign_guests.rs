@@ -1,17 +1,19 @@
 //! Guests of the core-module ABIs that hand over anything: an edit or a failure, never a panic.
 #![no_main]
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
-use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
+use libfuzzer_sys::{
+    arbitrary::{self, Arbitrary},
+    fuzz_target,
+};
 use tokio::runtime::Runtime;
 use wasm_host::{Body, ExchangeFacts, Plugin, PluginChain, PluginEngine, RequestOutcome};
 
 static ENGINE: LazyLock<PluginEngine> =
     LazyLock::new(|| PluginEngine::builder().max_instances(4).build().expect("an engine"));
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
-});
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"));
 
 /// What the guest does with the bytes that its memory begins with.
 #[derive(Arbitrary, Debug)]
@@ -89,8 +91,7 @@ impl Guest {
             }
             _ => "",
         };
-        let mut data = String::new();
-        memory.iter().for_each(|byte| drop(write!(data, "\\{byte:02x}")));
+        let data: String = memory.iter().map(|byte| format!("\\{byte:02x}")).collect();
         format!(r#"(module {imports} (memory (export "memory") 1) (data (i32.const 0) "{data}") {code})"#)
     }
 }
