@@ -1,5 +1,6 @@
 //! The plugins of a gateway: loaded, kept over reloads, and put into chains.
 
+mod edge_functions;
 mod http;
 mod http_settings;
 mod measured;
@@ -21,12 +22,13 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use wasm_host::{Digest, FailureClass, ManualClock, MemoryCache, Plugin, PluginEngine, SecretSource};
 
-use self::{measured::Measured, observer::Readings, ticks::Ticks};
 pub(crate) use self::{
+    edge_functions::{EXECUTION_TIME, MILLISECONDS},
     measured::{BUCKETS, PREFIX},
     observer::gather_compilations,
     secrets::{refresh as refresh_secrets, source as secret_source, watch as watch_secrets},
 };
+use self::{measured::Measured, observer::Readings, ticks::Ticks};
 use crate::{config, error::Error, telemetry::metrics, upstream::CurrentServices};
 
 /// A plugin in one version, with what it was loaded from.
@@ -90,6 +92,7 @@ pub(crate) enum Loading<'a> {
 /// Says what each metric is.
 pub(crate) fn describe_metrics() {
     observer::describe_metrics();
+    edge_functions::describe_metrics();
     http::describe_metrics();
 }
 

@@ -8,6 +8,8 @@ use wasm_host::{
     CacheStats, CircuitState, Execution, Observer, Outcome, Phase, Plugin, PluginEngine, PluginObserver, PluginStats,
 };
 
+use super::edge_functions::{self, EdgeFunction};
+
 const GAUGES: [&str; 4] = [
     "wasm_plugin_memory_bytes",
     "wasm_plugin_instances_active",
@@ -88,6 +90,7 @@ impl Readings {
         if let Some(cache) = &stats.cache {
             self.set(CACHE_BYTES, cache.bytes);
         }
+        edge_functions::gather(&self.plugin);
         self.count();
     }
 
@@ -137,8 +140,9 @@ fn circuit_value(circuit: CircuitState) -> u64 {
 pub(super) struct Prometheus;
 
 impl Observer for Prometheus {
-    fn plugin(&self, name: &str, _: Option<&'static str>) -> Arc<dyn PluginObserver> {
-        Arc::new(Metrics::new(name))
+    fn plugin(&self, name: &str, abi: Option<&'static str>) -> Arc<dyn PluginObserver> {
+        let all = Arc::new(Metrics::new(name));
+        if edge_functions::is_edge_function(abi) { Arc::new(EdgeFunction::new(name, all)) } else { all }
     }
 }
 
@@ -178,7 +182,7 @@ impl Metrics {
 impl PluginObserver for Metrics {
     fn executed(&self, execution: &Execution) {
         let Execution { phase, outcome, duration, .. } = *execution;
-        if outcome != Outcome::CircuitOpen
+        if !duration.is_zero()
             && let Some((_, histogram)) = self.durations.iter().find(|(of, _)| *of == phase)
         {
             histogram.record(duration);

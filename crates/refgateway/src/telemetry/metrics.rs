@@ -24,7 +24,9 @@ pub(crate) fn handle() -> Option<&'static PrometheusHandle> {
 fn install() -> Option<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let measured = Matcher::Prefix(plugins::PREFIX.to_owned());
+    let edge_functions = Matcher::Full(plugins::EXECUTION_TIME.to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, &SECONDS).ok()?;
+    let builder = builder.set_buckets_for_metric(edge_functions, &plugins::MILLISECONDS).ok()?;
     let recorder = builder.set_buckets_for_metric(measured, &plugins::BUCKETS).ok()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;

@@ -5,6 +5,7 @@ mod cache;
 mod calls;
 mod cli;
 mod decisions;
+mod edge_functions;
 mod environment;
 mod failures;
 mod kv;

@@ -1,6 +1,7 @@
 //! Calls of plugins over real sockets.
 
 mod addresses;
+mod aegis;
 mod bounds;
 mod limits;
 mod support;

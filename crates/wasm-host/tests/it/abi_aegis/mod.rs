@@ -11,7 +11,7 @@ mod waf;
 use bytes::Bytes;
 use serde_json::Value;
 use test_guests as guest;
-use wasm_host::{Plugin, PluginBuilder};
+use wasm_host::{Grants, Plugin, PluginBuilder};
 
 use crate::common::{engine, load, passed, plugin, request, status};
 
@@ -78,6 +78,13 @@ pub(crate) async fn aegis_scenario() {
     // Told nothing, it does nothing; what it does has its own tests.
     let scenario = with_options(guest::AEGIS_SCENARIO, serde_json::json!({ "entry": "edit_request" })).await;
     assert_eq!((scenario.abi(), status(&scenario, &[]).await), (Some("aegis"), 0));
+}
+
+#[tokio::test]
+pub(crate) async fn aegis_edge() {
+    let edge = plugin(guest::AEGIS_EDGE).abi_options(serde_json::json!({ "entry": "look_up" }));
+    let edge = edge.grants(Grants { cache: true, ..Grants::default() }).load(engine()).await.unwrap();
+    assert_eq!((status(&edge, &[]).await, status(&edge, &[]).await), (0, 200));
 }
 
 #[tokio::test]
