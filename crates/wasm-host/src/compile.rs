@@ -3,6 +3,8 @@
 use std::{
     collections::HashMap,
     fmt::{self, Write},
+    io::{self, Read as _},
+    path::Path,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -31,6 +33,14 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of a regular file, as large as a plugin may be.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no regular one, or has more than 256 MiB.
+    pub fn of_file(path: impl AsRef<Path>) -> io::Result<Self> {
+        read_file(path.as_ref()).map(|bytes| Self::of(&bytes))
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -51,6 +61,22 @@ impl fmt::Debug for Digest {
 
 pub(crate) fn write_hex(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(to, "{byte:02x}"))
+}
+
+/// Reads a plugin's file. What is no regular file might never end, or never begin.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    const BYTES: u64 = 256 << 20;
+    let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, reason);
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(invalid("it is no regular file"));
+    }
+    if metadata.len() > BYTES {
+        return Err(invalid("it has more than 256 MiB"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A plugin's bytes as they were given.

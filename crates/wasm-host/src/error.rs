@@ -80,7 +80,7 @@ pub enum Error {
     },
     /// A plugin that takes messages as a whole is to read their bodies in another way.
     #[error(
-        "plugin `{plugin}` takes {phase}s as a whole: its body mode can be `buffer` or `none`, and `{mode}` is neither"
+        "plugin `{plugin}` takes {phase}s as a whole: with the body mode `{mode}` it would not see them, it needs `buffer`"
     )]
     WholeMessages {
         /// The plugin.

@@ -199,7 +199,10 @@ impl Exchange {
                         core.pass_stream(&shared, index);
                         continue;
                     }
-                    if !takes_whole && !has_content(&self.method, core.state(&shared).response.status) {
+                    let status = core.state(&shared).response.status;
+                    let is_left_out =
+                        if takes_whole { status.is_informational() } else { !has_content(&self.method, status) };
+                    if is_left_out {
                         // Who sends the response might state the length that the body announces, even if none is sent.
                         if core.skip_body(&shared, index, reading) {
                             body = Body::empty();

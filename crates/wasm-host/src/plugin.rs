@@ -242,8 +242,13 @@ impl Inner {
             wanted.into_iter().zip(declared).zip([request_body, response_body])
         {
             let plugin = || self.context.name.to_string();
+            let decodes = declared.decode;
             *declared = wanted.unwrap_or(*declared);
-            if has_phase && whole_messages && !matches!(declared.mode, BodyMode::None | BodyMode::Buffer(_)) {
+            // Whoever only sets how much is held does not mean to hide what is compressed from a firewall.
+            declared.decode |= whole_messages && decodes;
+            let misses_all = phase == "request" && !self.phases.request && declared.mode == BodyMode::None;
+            let is_whole = matches!(declared.mode, BodyMode::None | BodyMode::Buffer(_)) && !misses_all;
+            if has_phase && whole_messages && !is_whole {
                 return Err(Error::WholeMessages { plugin: plugin(), phase, mode: declared.mode });
             }
             if !has_phase && declared.mode != BodyMode::None {
@@ -308,8 +313,7 @@ impl Seat {
     pub(crate) fn give_back(self) {
         let Self { mut instance, plugin, permit } = self;
         if instance.holds_nothing() {
-            plugin.0.pool.put(instance);
+            plugin.0.pool.put(instance, Some(permit));
         }
-        drop(permit);
     }
 }

@@ -115,7 +115,7 @@ impl Pool {
                 if self.reuse.as_ref().is_some_and(|reuse| fits(&instance, reuse)) {
                     return Some(instance);
                 }
-                instance.retire();
+                instance.retire(None);
             }
         }
         None
@@ -125,25 +125,25 @@ impl Pool {
     pub(crate) fn drop_one(&self) -> bool {
         let Some(instance) = self.idle.iter().find_map(|shard| shard.lock().pop()) else { return false };
         self.idle_count.fetch_sub(1, Relaxed);
-        instance.retire();
+        instance.retire(None);
         true
     }
 
-    /// Keeps an instance that returned cleanly, or drops it.
-    pub(crate) fn put(&self, instance: Instance) {
+    /// Keeps an instance that returned cleanly, or drops it: it is at work until it is gone.
+    pub(crate) fn put(&self, instance: Instance, permit: Option<Permit>) {
         let Some(reuse) = self.reuse.as_ref().filter(|reuse| fits(&instance, reuse)) else {
-            return instance.retire();
+            return instance.retire(permit);
         };
         if self.idle_count.fetch_add(1, Relaxed) >= reuse.max_idle {
             self.idle_count.fetch_sub(1, Relaxed);
-            return instance.retire();
+            return instance.retire(permit);
         }
         if let Some(shard) = self.idle.get(own_index() % self.idle.len().max(1)) {
             let mut idle = shard.lock();
             idle.push(instance);
             // The oldest rest at the bottom, where nobody takes them from.
             while idle.first().is_some_and(|oldest| !fits(oldest, reuse)) {
-                idle.remove(0).retire();
+                idle.remove(0).retire(None);
                 self.idle_count.fetch_sub(1, Relaxed);
             }
         }
@@ -175,7 +175,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.idle.iter().for_each(|shard| shard.lock().drain(..).for_each(Instance::retire));
+        self.idle.iter().for_each(|shard| shard.lock().drain(..).for_each(|instance| instance.retire(None)));
     }
 }
 

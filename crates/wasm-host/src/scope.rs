@@ -82,17 +82,42 @@ impl Scope {
 
     /// Whether an exchange is among them.
     pub(crate) fn has(&self, request: &Parts, facts: &ExchangeFacts) -> bool {
-        let path = request.uri.path();
         let service = facts.service.as_deref();
         let has_header = |(name, value): &(HeaderName, Option<HeaderValue>)| match value {
             Some(value) => request.headers.get_all(name).iter().any(|given| given == value),
             None => request.headers.contains_key(name),
         };
-        (self.paths.is_empty() || self.paths.iter().any(|rule| rule.fits(path)))
+        (self.paths.is_empty() || self.has_path(request.uri.path()))
             && (self.methods.is_empty() || self.methods.contains(&request.method))
             && (self.services.is_empty() || self.services.iter().any(|name| service == Some(name)))
             && self.headers.iter().all(has_header)
     }
+
+    /// Whether a rule fits the path as it was sent, or as an upstream may read it: nobody is to get past a plugin by
+    /// writing the same path in another way.
+    fn has_path(&self, path: &str) -> bool {
+        let fits = |path: &str| self.paths.iter().any(|rule| rule.fits(path));
+        fits(path) || resolved(path).is_some_and(|path| fits(&path))
+    }
+}
+
+/// The path with percent-encoding undone and without empty and dot segments (RFC 3986 6.2.2); none when it is so already.
+fn resolved(path: &str) -> Option<String> {
+    if !["%", "//", "/.", "\\"].iter().any(|mark| path.contains(mark)) {
+        return None;
+    }
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let mut segments = Vec::new();
+    for segment in decoded.split(['/', '\\']) {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    let is_folder = ["/", "/.", "/.."].iter().any(|end| decoded.ends_with(end));
+    let end = if is_folder && !segments.is_empty() { "/" } else { "" };
+    Some(format!("/{}{end}", segments.join("/")))
 }
 
 #[cfg(test)]
@@ -125,6 +150,25 @@ mod tests {
         ] {
             assert_eq!(has(&scope, "GET", path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_fits_however_it_is_written() {
+        let scope = Scope { paths: vec![PathRule::Prefix("/api".into())], ..Scope::default() };
+        for path in
+            ["/%61pi/x", "//api", "/x/../api", "/./api/x", "/x/%2e%2e/api", "/%2fapi", "/x/..%2fapi", "/x\\..\\api"]
+        {
+            assert!(has(&scope, "GET", path), "{path}");
+        }
+        for path in ["/%62pi", "/x/api", "/x/..", "/%ff", "/", "/x?/../api"] {
+            assert!(!has(&scope, "GET", path), "{path}");
+        }
+        // What is written as such fits as such.
+        let scope = Scope { paths: vec![PathRule::Exact("/a/%2e".into())], ..Scope::default() };
+        assert!(has(&scope, "GET", "/a/%2e"));
+        assert_eq!(resolved("/a/./b/../c/").as_deref(), Some("/a/c/"));
+        assert_eq!(resolved("/../..").as_deref(), Some("/"));
+        assert_eq!(resolved("/a.b/c"), None);
     }
 
     #[test]

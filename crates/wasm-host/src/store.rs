@@ -31,6 +31,7 @@ use crate::{
     abi::{BoxFuture, Declared, Guest, GuestError, GuestPre, GuestResult, HostStore},
     message::{ExchangeState, Phase},
     meter::{Meter, Overrun},
+    pool::Permit,
 };
 
 /// One live store with its guest.
@@ -157,17 +158,18 @@ impl Instance {
         outcome
     }
 
-    /// Ends an instance whose calls all returned. A guest that cleans up is told, on a task of its own, within the time
-    /// for starting it; outside of a tokio runtime it is not told.
-    pub(crate) fn retire(mut self) {
+    /// Ends an instance whose calls all returned. A guest that cleans up is told, on a task of its own that has the time
+    /// of a call and keeps the permit; outside of a tokio runtime it is not told.
+    pub(crate) fn retire(mut self, permit: Option<Permit>) {
         if !self.cleans_up {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let startup = self.store.data().plugin.limits.startup;
-            let ended =
-                self.call_within((startup, startup), Phase::Configure, |guest, store| guest.clean_up(store)).await;
+            let limits = &self.store.data().plugin.limits;
+            let times = (limits.cpu, limits.wall);
+            let ended = self.call_within(times, Phase::Configure, |guest, store| guest.clean_up(store)).await;
+            drop(permit);
             if let Err(failure) = ended {
                 let plugin = &*self.store.data().plugin.name;
                 tracing::warn!(plugin, class = failure.class.as_str(), "plugin failed as it went: {}", failure.message);

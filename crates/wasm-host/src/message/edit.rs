@@ -250,7 +250,8 @@ pub(crate) fn set_replaced(headers: &mut HeaderMap, bytes: &[u8]) {
     weaken_validators(headers);
     headers.remove(header::CONTENT_LENGTH);
     if !headers.contains_key(header::TRAILER) {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        // Where there is no room for it, the body is framed by itself.
+        let _ = headers.try_insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     abi::{AbiOptions, Declared},
     breaker::Breaker,
     capability::PluginConfig,
-    compile::{CompiledCode, Source},
+    compile::{CompiledCode, Source, read_file},
     metrics::Counters,
     pool::Pool,
     runtime::Runtimes,
@@ -51,7 +51,7 @@ impl Origin {
     fn compile(self, runtimes: &Runtimes, counts_fuel: bool) -> Result<(Arc<CompiledCode>, Digest)> {
         let source = match self {
             Self::Bytes(bytes) => Source::new(bytes),
-            Self::File(path) => std::fs::read(&path).map(Source::new).map_err(|source| Error::File { path, source })?,
+            Self::File(path) => read_file(&path).map(Source::new).map_err(|source| Error::File { path, source })?,
             Self::Loaded(code, digest) => return Ok((code, digest)),
         };
         Ok((runtimes.compiler(counts_fuel)?.compile(&source)?, source.digest))
@@ -263,7 +263,7 @@ impl PluginBuilder {
             Ok(declared) => declared,
             Err(failure) => return Err(Error::Start { plugin: name, failure }),
         };
-        inner.pool.put(instance);
+        inner.pool.put(instance, None);
         inner.set_readings(wanted)?;
         inner.set_tick(tick)?;
         Ok(Plugin(Arc::new(inner)))

@@ -80,6 +80,8 @@ pub(crate) struct HostState {
     http_calls: Arc<AtomicU32>,
     hostcalls_left: u32,
     log: LogBudget,
+    /// A hostcall has the guest allocate.
+    is_allocating: bool,
     last_words: Bytes,
     pub(super) wasi: Wasi,
     pub(crate) core: CoreState,
@@ -101,6 +103,8 @@ pub(crate) enum HostStop {
     Hostcalls(u32),
     #[error("called the exchange outside of one")]
     NoExchange,
+    #[error("its allocator called a function that allocates")]
+    Nested,
     #[error(
         "exports a phase of another type than its ABI has it: {0} (was it built against another version of the WIT?)"
     )]
@@ -118,7 +122,7 @@ pub(crate) enum HostStop {
 impl HostStop {
     pub(crate) fn class(&self) -> FailureClass {
         match self {
-            Self::Hostcalls(_) | Self::NoExchange => FailureClass::Hostcall,
+            Self::Hostcalls(_) | Self::NoExchange | Self::Nested => FailureClass::Hostcall,
             Self::Misfit(_) | Self::Invalid(_) => FailureClass::InvalidOutput,
             Self::Refused(_) => FailureClass::GuestError,
             Self::Aborted(_) => FailureClass::Trap,
@@ -141,6 +145,7 @@ impl HostState {
             http_calls: Arc::default(),
             hostcalls_left: 0,
             log: LogBudget::new(0),
+            is_allocating: false,
             last_words: Bytes::new(),
             wasi: Wasi::new(&plugin),
             core: CoreState::default(),
@@ -151,9 +156,19 @@ impl HostState {
         state
     }
 
+    /// A hostcall calls the guest's allocator: once at a time, as each such call takes another stack.
+    pub(crate) fn begin_allocation(&mut self) -> Result<(), HostStop> {
+        if std::mem::replace(&mut self.is_allocating, true) { Err(HostStop::Nested) } else { Ok(()) }
+    }
+
+    pub(crate) fn end_allocation(&mut self) {
+        self.is_allocating = false;
+    }
+
     pub(super) fn begin_call(&mut self) {
         let limits = &self.plugin.limits;
         self.hostcalls_left = limits.hostcalls;
+        self.is_allocating = false;
         self.http_calls.store(0, Relaxed);
         self.response_bytes_left = limits.response_body;
         self.log = LogBudget::new(limits.log_bytes);

@@ -36,6 +36,12 @@ impl EdgeCall {
         Ok(())
     }
 
+    /// Drops what only the function itself needs: an instance at rest keeps nothing of a request.
+    pub(super) fn forget_request(&mut self) {
+        self.buffer = SharedBuffer::default();
+        self.request_body = Bytes::new();
+    }
+
     /// The call, and the exchange that is under way.
     pub(super) fn of(state: &mut HostState) -> GuestResult<(&mut Self, &mut crate::message::ExchangeState)> {
         state.call_in_exchange().map_err(|stop: HostStop| GuestError::Wasm(stop.into()))

@@ -119,7 +119,7 @@ impl ResponseChanges {
         let Some(body) = self.body.take() else { return Ok(Action::Continue) };
         let mut headers = std::mem::take(&mut response.headers);
         if !matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            headers.insert(header::CONTENT_LENGTH, body.len().into());
+            headers.try_insert(header::CONTENT_LENGTH, body.len().into()).map_err(|_| invalid(EditError::TooLarge))?;
         }
         Ok(Action::Respond(Box::new(LocalResponse { status: response.status, headers, body })))
     }

@@ -125,6 +125,7 @@ impl EdgeGuest {
         }
         self.keep_result(store.data_mut())?;
         let (call, _) = EdgeCall::of(store.data_mut())?;
+        call.forget_request();
         call.response.answer()
     }
 

@@ -21,6 +21,12 @@ pub(super) struct Part {
     pub(super) len: u32,
 }
 
+impl Part {
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.ptr < other.ptr.saturating_add(other.len) && other.ptr < self.ptr.saturating_add(self.len)
+    }
+}
+
 impl Handover {
     pub(super) fn of(instance: &Instance, store: &mut HostStore) -> wasmtime::Result<Self> {
         let memory = GuestMemory::of_instance(instance, store).map_err(|error| HostStop::Misfit(error.to_string()))?;
@@ -34,6 +40,9 @@ impl Handover {
     pub(super) async fn give(&self, store: &mut HostStore, bytes: &[u8]) -> GuestResult<Part> {
         let len = u32::try_from(bytes.len().max(1)).map_err(|_| invalid("was to be given more than 4 GiB"))?;
         let ptr = self.alloc.call_async(&mut *store, len).await?;
+        if ptr == 0 {
+            return Err(invalid(&format!("`alloc` gave no room for {len} bytes")));
+        }
         self.memory
             .write(store, ptr, bytes)
             .map_err(|error| invalid(&format!("allocated what it does not have: {error}")))?;

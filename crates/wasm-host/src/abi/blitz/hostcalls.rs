@@ -233,7 +233,10 @@ fn copy(caller: &mut Caller<'_, HostState>, buffer: Placed, text: Option<Bytes>)
 /// Has the guest make room for a text, which is its own from then on.
 async fn give(caller: &mut Caller<'_, HostState>, text: Bytes) -> wasmtime::Result<Placed> {
     let allocator = caller.data_mut().call_state::<CallState>()?.allocator;
-    allocator.place(caller, &text).await
+    caller.data_mut().begin_allocation()?;
+    let placed = allocator.place(caller, &text).await?;
+    caller.data_mut().end_allocation();
+    Ok(placed)
 }
 
 /// A text that the guest hands over.

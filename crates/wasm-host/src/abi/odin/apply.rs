@@ -108,7 +108,9 @@ fn answer(
     let managed = replace_headers(Headers { map: &mut response.headers, budget }, given.headers)?;
     report(managed, state);
     let json = HeaderValue::from_static("application/json");
-    response.headers.entry(header::CONTENT_TYPE).or_insert(json);
+    if !response.headers.contains_key(header::CONTENT_TYPE) {
+        response.headers.try_insert(header::CONTENT_TYPE, json).map_err(|_| invalid(EditError::TooLarge))?;
+    }
     let body = decoded(given.body, encoding)?;
     take_response_bytes(state, body.len())?;
     response.body = body.into();

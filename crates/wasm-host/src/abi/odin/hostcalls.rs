@@ -1,10 +1,13 @@
 //! Guest → host: the functions of `env`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 use wasmtime::{Caller, Linker, Result};
 
 use super::{allocator::Allocator, headers, json};
@@ -126,27 +129,42 @@ impl HttpCallTexts {
 
 /// A JSON object whose values are a text or a list of them.
 fn headers_of(json: &str) -> std::result::Result<Vec<(String, Vec<u8>)>, String> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Values {
-        One(String),
-        Many(Vec<String>),
-    }
-
     if json.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let headers: BTreeMap<String, Values> =
+    let headers: BTreeMap<String, TextOrTexts> =
         serde_json::from_str(json).map_err(|error| format!("the headers are no JSON object of texts: {error}"))?;
     let mut pairs = Vec::new();
     for (name, values) in headers {
-        let values = match values {
-            Values::One(value) => vec![value],
-            Values::Many(values) => values,
-        };
-        pairs.extend(values.into_iter().map(|value| (name.clone(), value.into_bytes())));
+        pairs.extend(values.0.into_iter().map(|value| (name.clone(), value.into_bytes())));
     }
     Ok(pairs)
+}
+
+struct TextOrTexts(Vec<String>);
+
+impl<'de> Deserialize<'de> for TextOrTexts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_any(TextsVisitor).map(Self)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Vec<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Vec<String>, E> {
+        Ok(vec![text.to_owned()])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> std::result::Result<Vec<String>, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list))
+    }
 }
 
 /// The response as the guest sees it: five numbers, and what two of them point to.
@@ -182,7 +200,9 @@ async fn give(caller: &mut Caller<'_, HostState>, memory: GuestMemory, bytes: &[
     ended.extend_from_slice(bytes);
     ended.push(0);
     let size = u32::try_from(ended.len()).unwrap_or(u32::MAX);
+    caller.data_mut().begin_allocation()?;
     let ptr = allocator.allocate(&mut *caller, size).await?;
+    caller.data_mut().end_allocation();
     if let Some(ptr) = ptr {
         memory.write(caller, ptr, &ended)?;
     }

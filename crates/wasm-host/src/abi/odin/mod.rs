@@ -9,6 +9,7 @@ mod headers;
 mod hostcalls;
 mod input;
 mod json;
+mod metadata;
 mod options;
 mod output;
 mod place;

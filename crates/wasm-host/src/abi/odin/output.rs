@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
+use super::metadata::MetadataSeed;
+
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Output {
     pub(super) modified: bool,
@@ -44,7 +46,7 @@ impl Members for Output {
             "continue" | "continue_" => self.proceeds = value_or_zero(from)?,
             "response" => self.response = from.next_value()?,
             "error" => self.error = value_or_zero(from)?,
-            "metadata" => self.metadata = value_or_zero(from)?,
+            "metadata" => self.metadata = from.next_value_seed(MetadataSeed)?,
             _ => return Ok(false),
         }
         Ok(true)

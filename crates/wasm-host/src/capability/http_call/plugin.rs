@@ -161,7 +161,10 @@ impl PluginHttp {
     }
 
     fn until(&self, wanted: Option<Duration>) -> Instant {
-        Instant::now() + wanted.map_or(self.limits.timeout, |wanted| wanted.min(self.limits.timeout))
+        /// What no call waits for.
+        const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+        let timeout = wanted.map_or(self.limits.timeout, |wanted| wanted.min(self.limits.timeout));
+        Instant::now() + timeout.min(FOREVER)
     }
 
     /// Bytes that are left for the rest of the body.

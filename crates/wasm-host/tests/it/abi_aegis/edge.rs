@@ -3,7 +3,8 @@
 use http::{Method, Request, StatusCode};
 use serde_json::json;
 use wasm_host::{
-    Body, FailureAction, FailureClass, FailurePolicy, PathRegex, PathRule, PoolPolicy, RequestOutcome, Reuse, Scope,
+    Body, FailureAction, FailureClass, FailurePolicy, Limits, PathRegex, PathRule, PoolPolicy, RequestOutcome, Reuse,
+    Scope,
 };
 
 use super::{function, module, of};
@@ -369,4 +370,18 @@ async fn a_filter_in_c_needs_no_buffered_body() {
     let filter = load(test_guests::AEGIS_FILTER).await;
     let phases = filter.phases();
     assert!(phases.request && !phases.request_body && !phases.response, "{phases:?}");
+}
+
+#[tokio::test]
+async fn arguments_have_the_bound_of_hostcalls() {
+    let main = "(call $is (call $header (i32.const 0) (i32.const 4)) (i32.const -1))
+         (call $is (call $set (i32.const 0) (i32.const 3) (i32.const 0) (i32.const 4)) (i32.const -1))
+         (call $is (call $remove (i32.const 0) (i32.const 4)) (i32.const -1))
+         (call $is (call $set (i32.const 0) (i32.const 3) (i32.const 16) (i32.const 3)) (i32.const 0))";
+    let limits = Limits { hostcall_bytes: 3, ..Limits::default() };
+    let plugin = of(&function(main)).limits(limits).load(engine()).await.unwrap();
+    let mut exchange = open([plugin]);
+    passed(exchange.on_request(request(&[])).await);
+    assert_eq!(exchange.on_response(response(200)).await.headers()["x-a"], "one");
+    assert!(exchange.failures().is_empty(), "{:?}", exchange.failures());
 }

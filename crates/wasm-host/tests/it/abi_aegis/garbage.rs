@@ -7,7 +7,7 @@ use super::{module, of};
 use crate::common::{engine, open, request, response};
 
 /// Hostcalls, and how many arguments each has.
-const CALLS: [(&str, usize, bool); 22] = [
+const CALLS: [(&str, usize, bool); 23] = [
     ("log", 2, false),
     ("cache_get", 2, true),
     ("cache_set", 5, true),
@@ -22,6 +22,7 @@ const CALLS: [(&str, usize, bool); 22] = [
     ("request_get_header", 2, true),
     ("request_get_header_names", 0, true),
     ("request_set_header", 4, true),
+    ("request_add_header", 4, true),
     ("request_remove_header", 2, true),
     ("request_set_body", 2, true),
     ("response_set_status", 1, true),

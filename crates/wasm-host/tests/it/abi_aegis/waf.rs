@@ -8,7 +8,10 @@ use std::{
 use http::{HeaderValue, Request};
 use parking_lot::Mutex;
 use test_guests::AEGIS_WAF;
-use wasm_host::{Body, LogRecord, LogSink, Plugin, PluginEngine, PoolPolicy, RequestOutcome, Reuse};
+use wasm_host::{
+    Body, BodyMode, Error, Framing, LogRecord, LogSink, Plugin, PluginBuilder, PluginEngine, PoolPolicy,
+    RequestOutcome, Reuse,
+};
 
 use crate::common::{open, plugin};
 
@@ -222,9 +225,23 @@ async fn a_compressed_attack_does_not_get_past() {
 
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(b"user=x%27+OR+%271%27%3D%271").unwrap();
-    let waf = plugin(AEGIS_WAF).load(crate::common::engine()).await.unwrap();
-    let request = post(FORM).header("content-encoding", "gzip").body(Body::from(gzip.finish().unwrap())).unwrap();
-    assert!(matches!(open([waf]).on_request(request).await, RequestOutcome::Respond(answer) if answer.status() == 403));
+    let attack = gzip.finish().unwrap();
+    // An operator who only says how much is held decodes all the same.
+    for reading in [None, Some(BodyMode::Buffer(1000))] {
+        let waf = reading.into_iter().fold(plugin(AEGIS_WAF), PluginBuilder::request_body);
+        let waf = waf.load(crate::common::engine()).await.unwrap();
+        let request = post(FORM).header("content-encoding", "gzip").body(Body::from(attack.clone())).unwrap();
+        let outcome = open([waf]).on_request(request).await;
+        assert!(matches!(outcome, RequestOutcome::Respond(answer) if answer.status() == 403), "{reading:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_body_mode_takes_the_requests_from_a_firewall() {
+    for mode in [BodyMode::None, BodyMode::Trailers, BodyMode::Peek(10), BodyMode::Stream(Framing::Chunks)] {
+        let error = plugin(AEGIS_WAF).request_body(mode).load(crate::common::engine()).await.unwrap_err();
+        assert!(matches!(error, Error::WholeMessages { .. }), "{mode}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! How an instance of a plugin starts and ends.
 
+use std::time::Duration;
+
 use serde_json::json;
-use wasm_host::{Error, FailureClass, PluginEngine, PoolPolicy, Reuse};
+use wasm_host::{Error, FailureClass, Limits, PluginEngine, PoolPolicy, Reuse};
 
 use super::{PASSES, module, packed, wat};
 use crate::common::{Logged, engine, status};
@@ -55,6 +57,27 @@ async fn each_function_is_called_in_its_turn() {
         tokio::task::yield_now().await;
     }
     assert_eq!(lines(), ["_initialize", "_start", "init", "execute", "execute", "cleanup"]);
+}
+
+#[tokio::test]
+async fn a_cleanup_that_does_not_end_is_at_work_as_long_as_a_call_may_be() {
+    let execute = format!(r#"(func (export "execute") (param i32 i32) (result i64) (i64.const {}))"#, packed(PASSES));
+    let text = module(PASSES, &format!(r#"{execute} (func (export "cleanup") (loop (br 0)))"#));
+    let limits = Limits {
+        concurrency: 1,
+        cpu: Duration::from_millis(50),
+        startup: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    let plugin = wat(&text).limits(limits).pool(PoolPolicy::Fresh).load(engine()).await.unwrap();
+    for _ in 0..2 {
+        // The second one waits for the first one's instance to go.
+        assert_eq!(status(&plugin, &[]).await, 0);
+        assert_eq!(plugin.stats().active, 1);
+    }
+    while plugin.stats().active > 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn start_failure(rest: &str) -> Error {

@@ -6,7 +6,7 @@ use test_guests as guest;
 use wasm_host::{Body, FailureClass, Limits, Plugin, PluginBuilder, PoolPolicy, RequestOutcome, Reuse};
 
 use super::{PASSES, ask_with, module, packed, wat};
-use crate::common::{ask, engine, open, plugin};
+use crate::common::{answered, ask, engine, open, plugin, request};
 
 /// A guest that gives back its input as its output, with these halves.
 fn echoes(rest: &str) -> String {
@@ -179,4 +179,27 @@ async fn thousands_of_calls_leave_nothing_behind() {
         assert_eq!(sizes[200], sizes[1_999], "{:?}", plugin.stats());
         drop(ask(&plugin, &[]).await);
     }
+}
+
+#[tokio::test]
+async fn an_allocator_that_has_the_host_allocate_is_stopped() {
+    let text = format!(
+        r#"(module (import "env" "get_config" (func $get_config (param i32) (result i32)))
+            (memory (export "memory") 1) (data (i32.const 1024) "{}") (data (i32.const 16) "key")
+            (global $calls (mut i32) (i32.const 0))
+            (func (export "malloc") (param i32) (result i32)
+              (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+              (if (i32.gt_u (global.get $calls) (i32.const 1)) (then (drop (call $get_config (i32.const 16)))))
+              (i32.const 4096))
+            (func (export "execute") (param i32 i32) (result i64)
+              (drop (call $get_config (i32.const 16))) (i64.const {})))"#,
+        PASSES.replace('"', "\\\""),
+        packed(PASSES)
+    );
+    let plugin = wat(&text).config(json!({ "key": "value" })).load(engine()).await.unwrap();
+    let mut exchange = open([plugin]);
+    answered(exchange.on_request(request(&[])).await);
+    let failures = exchange.failures();
+    assert_eq!(failures.iter().map(|failure| failure.class).collect::<Vec<_>>(), [FailureClass::Hostcall]);
+    assert!(failures[0].message.contains("its allocator called a function that allocates"), "{failures:?}");
 }

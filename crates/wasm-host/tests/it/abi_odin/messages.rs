@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wasm_host::{Body, FailureClass, Limits, Plugin};
 
 use super::{ask_with, module, packed, wat};
-use crate::common::{answered, engine, open, passed, response, text};
+use crate::common::{answered, engine, open, passed, request, response, text};
 
 /// A plugin that always says this.
 async fn says(output: &Value, options: Value) -> Plugin {
@@ -122,4 +122,21 @@ async fn a_stream_of_events_is_passed_by() {
     let answer = exchange.on_response(events.unwrap()).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(text(answer.into_body()).await, "data: 1\n\n");
+}
+
+#[tokio::test]
+async fn metadata_is_not_read_beyond_what_is_kept() {
+    let output = format!(r#"{{"continue":true,"metadata":{{"a":[{}]}}}}"#, vec!["[0]"; 20_000].join(","));
+    let text = format!(
+        r#"(module (memory (export "memory") 4) (data (i32.const 1024) "{}")
+            (func (export "execute") (param i32 i32) (result i64) (i64.const {})))"#,
+        output.replace('"', "\\\""),
+        packed(&output)
+    );
+    let plugin = wat(&text).load(engine()).await.unwrap();
+    let mut exchange = open([plugin]);
+    answered(exchange.on_request(request(&[])).await);
+    let failures = exchange.failures();
+    assert_eq!(failures[0].class, FailureClass::InvalidOutput);
+    assert!(failures[0].message.contains("`metadata` is more than 64 KiB"), "{failures:?}");
 }

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use wasmtime::{Caller, Linker, Result};
 
-use super::{Answer, DONE, MODULE, begin, told};
+use super::{Answer, At, DONE, MODULE, begin, told};
 use crate::{
     CacheContent,
-    abi::aegis::call::EdgeCall,
+    abi::{GuestBytes, aegis::call::EdgeCall},
     capability::{CacheLifetime, CacheProblem},
     store::HostState,
 };
@@ -32,9 +32,7 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
 
 async fn get(caller: &mut Caller<'_, HostState>, key: u32, len: u32) -> Answer {
     let Some((memory, _)) = begin(caller)? else { return Ok(None) };
-    let Some(key) = memory.text(key, len).ok().filter(|key| key.len() <= KEY_BYTES).map(str::to_owned) else {
-        return Ok(None);
-    };
+    let Some(key) = key_at(&memory, (key, len)) else { return Ok(None) };
     let state = caller.data_mut();
     let plugin = Arc::clone(&state.plugin);
     let found = plugin.cache.value(&key).await;
@@ -43,24 +41,26 @@ async fn get(caller: &mut Caller<'_, HostState>, key: u32, len: u32) -> Answer {
     Ok(found.map(|found| call.buffer.share(found.content)))
 }
 
-async fn set(
-    caller: &mut Caller<'_, HostState>,
-    (key, key_len): (u32, u32),
-    (value, value_len): (u32, u32),
-    ttl: i32,
-) -> Answer {
+async fn set(caller: &mut Caller<'_, HostState>, key: At, (value, value_len): At, ttl: i32) -> Answer {
     let Some((memory, _)) = begin(caller)? else { return Ok(None) };
-    let (Ok(key), Ok(value)) = (memory.text(key, key_len), memory.read(value, value_len)) else { return Ok(None) };
-    if key.len() > KEY_BYTES || value.len() > VALUE_BYTES {
+    let (Some(key), Ok(value)) = (key_at(&memory, key), memory.read(value, value_len)) else { return Ok(None) };
+    if value.len() > VALUE_BYTES {
         return Ok(None);
     }
     let Ok(seconds) = u64::try_from(ttl) else { return Ok(None) };
     let lifetime = CacheLifetime { fresh: Duration::from_secs(seconds), stale: Duration::ZERO };
-    let (key, value) = (key.to_owned(), Bytes::copy_from_slice(value));
+    let value = Bytes::copy_from_slice(value);
     let state = caller.data_mut();
     let plugin = Arc::clone(&state.plugin);
     let put = plugin.cache.put(&key, CacheContent::Value(value), lifetime).await;
     Ok(reported(put, state).map(|()| DONE))
+}
+
+fn key_at(memory: &GuestBytes<'_>, (ptr, len): At) -> Option<String> {
+    if len as usize > KEY_BYTES {
+        return None;
+    }
+    memory.text(ptr, len).ok().map(str::to_owned)
 }
 
 fn reported<T>(result: Result<T, CacheProblem>, state: &mut HostState) -> Option<T> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wasmtime::{Caller, Linker, Result};
 
-use super::{Answer, MODULE, begin, told};
+use super::{Answer, At, MODULE, begin, told};
 use crate::{
     LogLevel,
     abi::{GuestBytes, aegis::call::EdgeCall},
@@ -36,8 +36,6 @@ pub(super) fn link(linker: &mut Linker<HostState>) -> Result<()> {
     }
     Ok(())
 }
-
-type At = (u32, u32);
 
 /// A call, as the guest points at it.
 #[derive(Clone, Copy)]

@@ -98,9 +98,20 @@ fn edited(edit: Result<i32, EditError>, message: &str, state: &mut HostState) ->
     })
 }
 
+/// Where something is in a guest's memory, and how long it is.
+type At = (u32, u32);
+
+/// A text that the guest hands over; none when it is too long, or is none.
+fn text<'a>(memory: &'a GuestBytes<'_>, state: &HostState, (ptr, len): At) -> Option<&'a str> {
+    if len as usize > state.plugin.limits.hostcall_bytes {
+        return None;
+    }
+    memory.text(ptr, len).ok()
+}
+
 fn log(caller: &mut Caller<'_, HostState>, ptr: u32, len: u32) -> Result<()> {
     if let Some((memory, state)) = begin(caller)?
-        && let Ok(message) = memory.text(ptr, len)
+        && let Some(message) = text(&memory, state, (ptr, len))
     {
         state.log(LogLevel::Info, "", message);
     }

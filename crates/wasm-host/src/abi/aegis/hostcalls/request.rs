@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serializer;
 use wasmtime::{Caller, Linker, Result};
 
-use super::{Answer, DONE, MODULE, begin, edited, told};
+use super::{Answer, At, DONE, MODULE, begin, edited, text, told};
 use crate::{
     abi::aegis::call::EdgeCall,
     message::{ExchangeState, Headers},
@@ -71,22 +71,22 @@ fn put_names(call: &mut EdgeCall, exchange: &mut ExchangeState) -> i32 {
 
 fn header(caller: &mut Caller<'_, HostState>, name: u32, len: u32) -> Answer {
     let Some((memory, state)) = begin(caller)? else { return Ok(None) };
+    let Some(name) = text(&memory, state, (name, len)) else { return Ok(None) };
     let (call, exchange) = state.call_in_exchange::<EdgeCall>()?;
-    let Ok(name) = memory.text(name, len) else { return Ok(None) };
     let value = exchange.request.headers.get(name);
     Ok(value.map(|value| call.buffer.put(value.as_bytes())))
 }
 
-type At = (u32, u32);
-
 fn edit(
     caller: &mut Caller<'_, HostState>,
-    (name, name_len): At,
-    (value, value_len): At,
+    name: At,
+    value: At,
     edit: impl FnOnce(&mut Headers<'_>, &str, &[u8]) -> Result<(), crate::message::EditError>,
 ) -> Answer {
     let Some((memory, state)) = begin(caller)? else { return Ok(None) };
-    let (Ok(name), Ok(value)) = (memory.text(name, name_len), memory.text(value, value_len)) else { return Ok(None) };
+    let (Some(name), Some(value)) = (text(&memory, state, name), text(&memory, state, value)) else {
+        return Ok(None);
+    };
     let (_, exchange) = state.call_in_exchange::<EdgeCall>()?;
     let (request, budget) = exchange.edit_request();
     let edit = edit(&mut Headers { map: &mut request.headers, budget }, name, value.as_bytes());
@@ -95,7 +95,7 @@ fn edit(
 
 fn remove(caller: &mut Caller<'_, HostState>, name: u32, len: u32) -> Answer {
     let Some((memory, state)) = begin(caller)? else { return Ok(None) };
-    let Ok(name) = memory.text(name, len) else { return Ok(None) };
+    let Some(name) = text(&memory, state, (name, len)) else { return Ok(None) };
     let (_, exchange) = state.call_in_exchange::<EdgeCall>()?;
     let (request, budget) = exchange.edit_request();
     let removed = Headers { map: &mut request.headers, budget }.remove(name);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wasmtime::{Caller, Linker, Result};
 
-use super::{Answer, DONE, MODULE, begin, edited, told};
+use super::{Answer, At, DONE, MODULE, begin, edited, text, told};
 use crate::{
     abi::aegis::{call::EdgeCall, changes::ResponseChanges},
     message::EditError,
@@ -49,16 +49,16 @@ fn status_of(caller: &mut Caller<'_, HostState>, set: impl FnOnce(&mut ResponseC
     Ok(set(&mut call.response).map(|()| DONE))
 }
 
-type At = (u32, u32);
-
 fn edit(
     caller: &mut Caller<'_, HostState>,
-    (name, name_len): At,
-    (value, value_len): At,
+    name: At,
+    value: At,
     edit: fn(&mut ResponseChanges, &str, &[u8]) -> Result<(), EditError>,
 ) -> Answer {
     let Some((memory, state)) = begin(caller)? else { return Ok(None) };
-    let (Ok(name), Ok(value)) = (memory.text(name, name_len), memory.text(value, value_len)) else { return Ok(None) };
+    let (Some(name), Some(value)) = (text(&memory, state, name), text(&memory, state, value)) else {
+        return Ok(None);
+    };
     let (call, _) = state.call_in_exchange::<EdgeCall>()?;
     let edit = edit(&mut call.response, name, value.as_bytes());
     edited(edit.map(|()| DONE), "response", state)
@@ -66,7 +66,7 @@ fn edit(
 
 fn remove(caller: &mut Caller<'_, HostState>, name: u32, len: u32) -> Answer {
     let Some((memory, state)) = begin(caller)? else { return Ok(None) };
-    let Ok(name) = memory.text(name, len) else { return Ok(None) };
+    let Some(name) = text(&memory, state, (name, len)) else { return Ok(None) };
     let (call, _) = state.call_in_exchange::<EdgeCall>()?;
     let removed = call.response.remove_header(name);
     edited(removed.map(|removed| i32::try_from(removed).unwrap_or(i32::MAX)), "response", state)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, SeqAccess, Visitor},
+    de::{Error, IgnoredAny, SeqAccess, Visitor},
 };
 
 /// Matches of which more is kept than that they are there.
@@ -15,8 +15,14 @@ const TEXT: usize = 256;
 #[derive(Debug, Deserialize)]
 pub(super) struct Verdict {
     pub(super) blocked: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) matches: Matches,
+}
+
+/// What of a verdict is heeded when the rest cannot be read.
+#[derive(Debug, Deserialize)]
+struct Decision {
+    blocked: bool,
 }
 
 /// The rules that matched, the first of them.
@@ -46,16 +52,19 @@ impl Verdict {
         if json.len() > most {
             return Err(format!("{} bytes, and `limits.hostcall_bytes` is {most}", json.len()));
         }
-        serde_json::from_slice(json).map_err(|error| format!("no verdict: {error}"))
+        serde_json::from_slice(json).or_else(|error| match serde_json::from_slice(json) {
+            Ok(Decision { blocked: true }) => Ok(Self { blocked: true, matches: Matches::default() }),
+            _ => Err(format!("no verdict: {error}")),
+        })
     }
 }
 
 /// A text or a number, as rule sets number and name what they have.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Word {
     Number(serde_json::Number),
-    Text(#[serde(deserialize_with = "cut")] String),
+    Text(String),
 }
 
 impl Default for Word {
@@ -73,13 +82,45 @@ impl fmt::Display for Word {
     }
 }
 
-fn cut<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let mut text = String::deserialize(deserializer)?;
-    if let Some((end, _)) = text.char_indices().nth(TEXT) {
-        text.truncate(end);
-        text.shrink_to_fit();
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(WordVisitor)
     }
-    Ok(text)
+}
+
+struct WordVisitor;
+
+impl Visitor<'_> for WordVisitor {
+    type Value = Word;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Word, E> {
+        Ok(Word::default())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Word, E> {
+        Ok(Word::Number(number.into()))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Word, E> {
+        Ok(Word::Number(number.into()))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Word, E> {
+        Ok(serde_json::Number::from_f64(number).map_or_else(Word::default, Word::Number))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
+        let end = text.char_indices().nth(TEXT).map_or(text.len(), |(end, _)| end);
+        Ok(Word::Text(text.get(..end).unwrap_or_default().to_owned()))
+    }
 }
 
 impl<'de> Deserialize<'de> for Matches {
@@ -145,14 +186,31 @@ mod tests {
             json!({}),
             json!([]),
             json!({ "blocked": 1 }),
-            json!({ "blocked": true, "matches": {} }),
-            json!({ "blocked": true, "matches": [{}] }),
-            json!({ "blocked": true, "matches": [{ "rule_id": [] }] }),
+            json!({ "blocked": "true", "matches": [] }),
+            json!({ "blocked": false, "matches": {} }),
+            json!({ "blocked": false, "matches": [{}] }),
+            json!({ "blocked": false, "matches": [{ "rule_id": [] }] }),
         ] {
             assert!(read(&wrong).unwrap_err().starts_with("no verdict: "), "{wrong}");
         }
         let error = Verdict::read(b"{\"blocked\":true}", 3).unwrap_err();
         assert_eq!(error, "16 bytes, and `limits.hostcall_bytes` is 3");
+    }
+
+    #[test]
+    fn who_blocks_blocks_whatever_else_is_said() {
+        for matches in [json!({}), json!([{}]), json!([{ "rule_id": [] }]), json!(null), json!(7)] {
+            let verdict = read(&json!({ "blocked": true, "matches": matches.clone() })).unwrap();
+            assert!(verdict.blocked && verdict.matches.first.is_empty(), "{matches}");
+        }
+        assert!(Verdict::read(br#"{"blocked":true,"matches":["#, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let found = json!({ "rule_id": 1, "description": null, "severity": null, "location": null });
+        let verdict = read(&json!({ "blocked": false, "matches": [found], "execution_time_us": null })).unwrap();
+        assert_eq!((verdict.matches.first.len(), verdict.matches.first[0].location.to_string()), (1, String::new()));
     }
 
     #[test]
