@@ -69,7 +69,8 @@ async fn a_cleanup_that_does_not_end_is_at_work_as_long_as_a_call_may_be() {
         startup: Duration::from_secs(3600),
         ..Limits::default()
     };
-    let plugin = wat(&text).limits(limits).pool(PoolPolicy::Fresh).load(engine()).await.unwrap();
+    let plugin = wat(&text).abi_options(json!({ "type": "auth" })).limits(limits).pool(PoolPolicy::Fresh);
+    let plugin = plugin.load(engine()).await.unwrap();
     for _ in 0..2 {
         // The second one waits for the first one's instance to go.
         assert_eq!(status(&plugin, &[]).await, 0);

@@ -126,7 +126,7 @@ async fn a_stream_of_events_is_passed_by() {
 
 #[tokio::test]
 async fn metadata_is_not_read_beyond_what_is_kept() {
-    let output = format!(r#"{{"continue":true,"metadata":{{"a":[{}]}}}}"#, vec!["[0]"; 20_000].join(","));
+    let output = format!(r#"{{"continue":true,"metadata":{{"a":[{}]}}}}"#, vec!["[0]"; 22_000].join(","));
     let text = format!(
         r#"(module (memory (export "memory") 4) (data (i32.const 1024) "{}")
             (func (export "execute") (param i32 i32) (result i64) (i64.const {})))"#,
