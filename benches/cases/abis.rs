@@ -11,19 +11,24 @@ use super::{BATCH, Case, Run, measured, message};
 
 const GROUP: &str = "abi";
 const NATIVE: &str = "native: component, by handle";
+const ODIN: &str = "odin: core module, JSON";
 
 pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
     let engine = PluginEngine::builder().build().unwrap();
     let mut cases: Vec<_> = [
         (NATIVE, test_guests::NATIVE_FILTER),
         ("sgl: component, records", test_guests::SGL_FILTER),
-        ("odin: core module, JSON", test_guests::ODIN_FILTER),
+        (ODIN, test_guests::ODIN_FILTER),
         ("blitz: core module, wasm-bindgen", test_guests::BLITZ_FILTER),
         ("aegis: core module, shared buffer", test_guests::AEGIS_FILTER),
     ]
     .into_iter()
     .map(|(name, file)| {
-        let plugin = Plugin::builder("bench").file(file).pool(PoolPolicy::Reuse(Reuse::default()));
+        let mut plugin = Plugin::builder("bench").file(file).pool(PoolPolicy::Reuse(Reuse::default()));
+        if name == ODIN {
+            // Else it would judge responses too.
+            plugin = plugin.abi_options(serde_json::json!({ "type": "auth" }));
+        }
         exchange(name, runtime.block_on(plugin.load(&engine)).unwrap())
     })
     .collect();

@@ -17,7 +17,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    config::{self, OdinPlugin},
+    config::{self, Config, OdinPlugin},
     error::Error,
     plugins::LoadedPlugin,
     server::Shared,
@@ -57,14 +57,25 @@ pub(super) fn answer(shared: &Shared, method: &Method, path: &str, body: &Bytes)
 /// Loads a plugin in the words of Odin, with what the config's `wasm` says for all of them.
 fn load_odin(shared: &Shared, given: OdinPlugin) -> Reply {
     let name = given.name.clone();
-    let plugin = shared.gateway().config.wasm.clone().unwrap_or_default().plugin(given);
-    apply(shared, &name, Change::Load(Box::new(Addition::on_every_route(plugin))))
+    edit(shared, &name, StatusCode::CREATED, |config| {
+        let plugin = config.wasm.clone().unwrap_or_default().plugin(given);
+        config.warn_of_services(&plugin);
+        Change::Load(Box::new(Addition::on_every_route(plugin))).apply(&name, config)
+    })
 }
 
 /// Applies the change to one plugin, and answers with what became of it.
 fn apply(shared: &Shared, name: &str, change: Change) -> Reply {
-    let done = change.done();
-    match shared.edit(name, |config| change.apply(name, config)) {
+    edit(shared, name, change.done(), |config| change.apply(name, config))
+}
+
+fn edit(
+    shared: &Shared,
+    name: &str,
+    done: StatusCode,
+    change: impl FnOnce(&mut Config) -> Result<(), Refused>,
+) -> Reply {
+    match shared.edit(name, change) {
         Ok(Ok(())) => match shared.gateway().plugins.iter().find(|plugin| plugin.settings.name == name) {
             Some(plugin) => Reply::json(&describe(plugin)).with_status(done),
             None => Reply::json(&json!({ "name": name, "state": "gone" })),

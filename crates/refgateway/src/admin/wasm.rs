@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use wasm_host::PluginStats;
 
 use super::{
-    change::{Addition, Change},
+    change::{Addition, Change, Refused},
     reply::Reply,
 };
 use crate::{
     compat::{Descriptor, module_plugin},
-    config::{DeployedModule, Origin},
+    config::{DeployedModule, Origin, Plugin},
     error::Error,
     plugins::{LoadedPlugin, PluginError},
     server::Shared,
@@ -109,15 +109,19 @@ fn why_not(error: &PluginError) -> String {
 
 fn remove(shared: &Shared, uuid: &str) -> Reply {
     let gateway = shared.gateway();
-    let is_it = |module: &DeployedModule| module.uuid.eq_ignore_ascii_case(uuid);
-    let found = gateway.config.plugins.iter().find(|plugin| deployed(&plugin.origin).is_some_and(is_it));
-    let Some(plugin) = found else {
-        return Reply::error(StatusCode::BAD_REQUEST, &format!("there is no module with the UUID `{uuid}`"));
+    let is_it = |plugin: &Plugin| deployed(&plugin.origin).is_some_and(|module| module.uuid.eq_ignore_ascii_case(uuid));
+    let unknown = || Reply::error(StatusCode::BAD_REQUEST, &format!("there is no module with the UUID `{uuid}`"));
+    let Some(Plugin { name, .. }) = gateway.config.plugins.iter().find(|plugin| is_it(plugin)) else {
+        return unknown();
     };
-    match shared.edit(&plugin.name, |config| Change::Unload.apply(&plugin.name, config)) {
+    let removed = shared.edit(name, |config| match config.plugins.iter().any(is_it) {
+        true => Change::Unload.apply(name, config),
+        // Somebody else was faster, and another module may have the name by now.
+        false => Err(Refused::Unknown(name.clone())),
+    });
+    match removed {
         Ok(Ok(())) => Reply::json(&json!({ "module_uuid": uuid, "state": "gone" })),
-        // Somebody else was faster.
-        Ok(Err(refused)) => Reply::error(StatusCode::BAD_REQUEST, &refused.to_string()),
+        Ok(Err(_)) => unknown(),
         Err(error) => Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

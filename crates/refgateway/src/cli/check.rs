@@ -1,6 +1,8 @@
 //! `refgateway check`.
 
-use super::{ConfigFile, Failure, environment};
+use std::io::Write;
+
+use super::{ConfigFile, Failure, environment, output};
 use crate::{
     config::{Config, KvBackend},
     gateway::Gateway,
@@ -17,7 +19,6 @@ pub(super) struct Check {
 impl Check {
     /// Reads the config and every file it names, and loads its plugins, without listening. It connects nowhere but where a
     /// plugin calls when it is configured.
-    #[allow(clippy::print_stdout, reason = "the command's result")]
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut config = Config::load(&self.file.config)?;
         environment::join_plugin_dir(&mut config)?;
@@ -28,13 +29,12 @@ impl Check {
             1 => format!("1 {word}"),
             _ => format!("{number} {word}s"),
         };
-        println!(
-            "ok: {}, {}, {}, {}",
+        let counts = [
             count(gateway.config.listeners.len(), "listener"),
             count(gateway.routes.len(), "route"),
             count(gateway.services.len(), "service"),
             count(gateway.config.plugins.len(), "plugin"),
-        );
-        Ok(())
+        ];
+        output::print(|stdout| writeln!(stdout, "ok: {}", counts.join(", ")))
     }
 }

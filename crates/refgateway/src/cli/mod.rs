@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod environment;
+mod output;
 mod plugin;
 mod plugin_exec;
 mod plugin_test;
@@ -10,7 +11,11 @@ mod run;
 mod schema;
 mod signals;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -57,7 +62,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(message)) => {
-            eprintln!("{message}");
+            // Nobody may be there to read it.
+            let _ = writeln!(io::stderr(), "{message}");
             ExitCode::from(1)
         }
     }

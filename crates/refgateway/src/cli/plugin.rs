@@ -1,10 +1,13 @@
 //! `refgateway plugin`.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use wasm_host::PluginEngine;
 
-use super::{Failure, plugin_exec, plugin_test};
+use super::{Failure, output, plugin_exec, plugin_test};
 
 /// Look at plugins without serving, and run commands.
 #[derive(Debug, clap::Subcommand)]
@@ -37,10 +40,13 @@ impl Plugin {
         let bytes = std::fs::read(&file).map_err(|error| failed(&error))?;
         let engine = PluginEngine::builder().max_instances(1).build().map_err(|error| failed(&error))?;
         let inspection = engine.inspect(&bytes).map_err(|error| failed(&error))?;
-        print(&file, &inspection, wit);
-        if let (true, Some(text)) = (schema, &inspection.config_schema) {
-            print_text(text);
-        }
+        output::print(|stdout| {
+            print(stdout, &file, &inspection, wit)?;
+            match (schema, &inspection.config_schema) {
+                (true, Some(text)) => writeln!(stdout, "\n{}", text.trim_end()),
+                _ => Ok(()),
+            }
+        })?;
         match inspection.problems.as_slice() {
             [] => Ok(()),
             problems => Err(Failure::Config(problems.join("\n"))),
@@ -48,29 +54,29 @@ impl Plugin {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "the command's result")]
-fn print(file: &std::path::Path, inspection: &wasm_host::Inspection, wit: bool) {
-    println!("file      {}", file.display());
-    println!("digest    {}", inspection.digest);
-    println!("size      {} bytes", inspection.size);
+fn print(
+    out: &mut impl Write,
+    file: &std::path::Path,
+    inspection: &wasm_host::Inspection,
+    wit: bool,
+) -> io::Result<()> {
+    writeln!(out, "file      {}", file.display())?;
+    writeln!(out, "digest    {}", inspection.digest)?;
+    writeln!(out, "size      {} bytes", inspection.size)?;
     let made = if inspection.componentized { ", made a component when it is loaded" } else { "" };
-    println!("kind      {}{made}", inspection.kind);
-    println!("abi       {}", inspection.abi.unwrap_or("none"));
+    writeln!(out, "kind      {}{made}", inspection.kind)?;
+    writeln!(out, "abi       {}", inspection.abi.unwrap_or("none"))?;
     if let Some(text) = &inspection.config_schema {
-        println!("schema    {} bytes", text.len());
+        writeln!(out, "schema    {} bytes", text.len())?;
     }
     for export in &inspection.exports {
-        println!("exports   {export}");
+        writeln!(out, "exports   {export}")?;
     }
     for import in &inspection.imports {
-        println!("imports   {import}");
+        writeln!(out, "imports   {import}")?;
     }
     if let (true, Some(text)) = (wit, &inspection.wit) {
-        println!("\n{text}");
+        writeln!(out, "\n{text}")?;
     }
-}
-
-#[allow(clippy::print_stdout, reason = "the command's result")]
-fn print_text(text: &str) {
-    println!("\n{}", text.trim_end());
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use wasm_host::{Command, CommandLimits, PluginEngine};
 
-use super::Failure;
+use super::{Failure, output};
 use crate::config::{Size, Time};
 
 /// Run a WASI command once: stdin is its input, stdout its output.
@@ -34,22 +34,21 @@ impl Exec {
         let engine = PluginEngine::builder().max_instances(1).build().map_err(|error| failed(&error))?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
-        let output = runtime.block_on(async {
+        let ran = runtime.block_on(async {
             let command = Command::builder().file(&self.file).limits(limits).load(&engine).await;
             let command = command.map_err(|error| failed(&error))?;
             command.run(input).await.map_err(|error| failed(&error))
         })?;
-        eprint!("{}", output.stderr);
+        // Nobody may be there to read it.
+        let _ = std::io::stderr().write_all(ran.stderr.as_bytes());
         let bytes = match self.binary {
-            true => output.stdout,
+            true => ran.stdout,
             false => {
-                let text = output.text().map_err(|error| failed(&format_args!("{error}, by `--binary`")))?;
+                let text = ran.text().map_err(|error| failed(&format_args!("{error}, by `--binary`")))?;
                 text.into()
             }
         };
-        let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(&bytes).and_then(|()| stdout.flush());
-        written.map_err(|error| Failure::Config(format!("cannot write to stdout: {error}")))
+        output::print(|stdout| stdout.write_all(&bytes))
     }
 }
 

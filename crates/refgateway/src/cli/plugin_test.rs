@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     fs,
+    io::Write,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use std::{
 use serde_json::Value;
 use wasm_host::{Limits, PluginEngine};
 
-use super::Failure;
+use super::{Failure, output};
 use crate::{Error, telemetry::logs};
 
 /// How long the call may take.
@@ -36,9 +37,15 @@ impl Test {
         let config = self.config.as_deref().map(read_json).transpose()?;
         let config = config.map_or(Value::Null, |(_, config)| config);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
-        let output = runtime.block_on(call(&self.file, config, &input))?;
-        print(&output);
-        Ok(())
+        let made = runtime.block_on(async {
+            let made = call(&self.file, config, &input).await;
+            // A guest cleans up on a task of its own.
+            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            made
+        })?;
+        output::print(|stdout| writeln!(stdout, "{}", String::from_utf8_lossy(&made).trim_end()))
     }
 }
 
@@ -58,9 +65,4 @@ fn read_json(file: &Path) -> Result<(Vec<u8>, Value), Failure> {
     let text = fs::read(file).map_err(|error| failed(&error))?;
     let value = serde_json::from_slice(&text).map_err(|error| failed(&format_args!("not valid JSON: {error}")))?;
     Ok((text, value))
-}
-
-#[allow(clippy::print_stdout, reason = "the command's result")]
-fn print(output: &[u8]) {
-    println!("{}", String::from_utf8_lossy(output).trim_end());
 }

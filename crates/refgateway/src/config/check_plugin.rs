@@ -1,7 +1,9 @@
 //! What the types cannot say of one plugin.
 
+use serde_json::Value;
+
 use super::{
-    Config, Plugin,
+    Config, OdinKind, Origin, Plugin,
     check::{Findings, known},
     tree::Path,
 };
@@ -63,23 +65,54 @@ fn scope(config: &Config, plugin: &Plugin, path: &Path, findings: &mut Findings)
     if plugin.origin.knows_other_services() {
         return;
     }
+    let services = config.services.iter().map(|s| s.name.as_str());
     for (index, name) in plugin.matches.services.iter().enumerate() {
-        let services = config.services.iter().map(|s| s.name.as_str());
-        known("service", name, services, below("services").index(index), findings);
+        let path = below("services").index(index);
+        match plugin.origin {
+            Origin::Odin(Some(kind)) if services.clone().all(|known| known != name) => {
+                findings.add(path, never_called(kind, name, services.clone()));
+            }
+            _ => known("service", name, services.clone(), path, findings),
+        }
     }
+}
+
+fn never_called<'a>(kind: OdinKind, name: &str, services: impl Iterator<Item = &'a str>) -> String {
+    let services: Vec<_> = services.map(|name| format!("`{name}`")).collect();
+    let services = if services.is_empty() { "none".to_owned() } else { services.join(", ") };
+    let kind = kind.as_str();
+    format!(
+        "no service is called `{name}`, and a plugin of type `{kind}` that is not called keeps nobody out; \
+         services there are: {services}"
+    )
 }
 
 fn http(config: &Config, plugin: &Plugin, path: &Path, findings: &mut Findings) {
     for key in plugin.limits.http.zero_times() {
         findings.add(path.key("limits").key("http").key(key), "must be more than 0");
     }
-    let path = path.key("grants").key("http");
+    let granted = path.key("grants").key("http");
     for (key, index, message) in plugin.grants.http.problems() {
-        let list = path.key(key);
+        let list = granted.key(key);
         findings.add(index.map_or_else(|| list.clone(), |index| list.index(index)), message);
     }
+    let aggregated = aggregated(plugin);
     for (index, name) in plugin.grants.http.services.iter().enumerate().filter(|(_, name)| *name != "*") {
+        let path = match index.checked_sub(aggregated) {
+            Some(index) => granted.key("services").index(index),
+            None => path.key("services").index(index),
+        };
         let services = config.services.iter().map(|s| s.name.as_str());
-        known("service", name, services, path.key("services").index(index), findings);
+        known("service", name, services, path, findings);
+    }
+}
+
+/// How many of the services that it may call are those of an aggregation of Odin, which come first.
+fn aggregated(plugin: &Plugin) -> usize {
+    match plugin.origin {
+        Origin::Odin(Some(OdinKind::Aggregation)) => {
+            plugin.abi.get("services").and_then(Value::as_array).map_or(0, Vec::len)
+        }
+        _ => 0,
     }
 }

@@ -114,16 +114,20 @@ impl Config {
         let given = std::mem::take(&mut section.plugins);
         let plugins: Vec<_> = given.into_iter().map(|given| section.plugin(given)).collect();
         for plugin in plugins {
-            for service in plugin.matches.services.iter().filter(|name| !self.services.iter().any(|s| s.name == **name))
-            {
-                tracing::warn!(
-                    plugin = plugin.name,
-                    service,
-                    "no service is called so: the plugin is for none of its requests"
-                );
-            }
+            self.warn_of_services(&plugin);
             self.chain.push(plugin.name.clone());
             self.plugins.push(plugin);
+        }
+    }
+
+    /// Says which of the services that a plugin is for there are not, if they may be missing.
+    pub(crate) fn warn_of_services(&self, plugin: &Plugin) {
+        if !plugin.origin.knows_other_services() {
+            return;
+        }
+        for service in plugin.matches.services.iter().filter(|name| !self.services.iter().any(|s| s.name == **name)) {
+            let plugin = &plugin.name;
+            tracing::warn!(plugin, service, "no service is called so: the plugin is for none of its requests");
         }
     }
 }
@@ -144,7 +148,7 @@ impl OdinWasm {
         let mut matches = PluginMatch { path_regexes: given.allowed_urls, ..PluginMatch::default() };
         if given.kind == Some(OdinKind::Aggregation) {
             abi.insert("services".to_owned(), given.services.as_slice().into());
-            grants.http.services.extend(given.services);
+            grants.http.services.splice(0..0, given.services);
         } else {
             matches.services = given.services;
         }
@@ -169,7 +173,7 @@ impl OdinWasm {
             },
             grants,
             on_failure: given.on_failure,
-            origin: Origin::Odin,
+            origin: Origin::Odin(given.kind),
             ..Plugin::from_file(given.name, self.plugin_dir.join(given.path))
         }
     }
@@ -183,7 +187,7 @@ fn abi_options(kind: Option<OdinKind>, body_encoding: Option<OdinBodyEncoding>) 
 }
 
 impl OdinKind {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
             Self::Response => "response",

@@ -2,14 +2,16 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::OdinKind;
+
 /// Who put a plugin into the config, which says what its settings are called there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
     /// The key `plugins`, or the admin API in its words.
     #[default]
     Plugins,
-    /// The key `wasm`, in the words of Odin, or `POST /api/plugins/load`.
-    Odin,
+    /// The key `wasm`, in the words of Odin, or `POST /api/plugins/load`; with the type that was given.
+    Odin(Option<OdinKind>),
     /// The directory that the environment variable `PLUGIN_DIR` names.
     PluginDir,
     /// `POST /wasm`.
@@ -55,16 +57,17 @@ impl Origin {
         matches!(self, Self::PluginDir)
     }
 
-    /// Whether its plugins may name services that there are not.
-    pub(crate) fn knows_other_services(&self) -> bool {
-        matches!(self, Self::Odin)
+    /// Whether its plugins may be for services that there are not. One that keeps others out may not: it would never be
+    /// called.
+    pub(super) fn knows_other_services(&self) -> bool {
+        matches!(self, Self::Odin(kind) if !matches!(kind, Some(OdinKind::Auth | OdinKind::RateLimit)))
     }
 
     /// What a key of `match` is called there, if it is not called so.
     pub(super) fn scope_key(&self, key: &str) -> Option<&'static str> {
         match (self, key) {
-            (Self::Odin, "path_regexes") => Some("allowedUrls"),
-            (Self::Odin, "services") => Some("services"),
+            (Self::Odin(_), "path_regexes") => Some("allowedUrls"),
+            (Self::Odin(_), "services") => Some("services"),
             _ => None,
         }
     }
@@ -73,7 +76,7 @@ impl Origin {
     pub(crate) fn memory_setting(&self) -> Option<&'static str> {
         match self {
             Self::Plugins => None,
-            Self::Odin => Some("`wasm.maxMemoryPages` (pages of 65536 bytes)"),
+            Self::Odin(_) => Some("`wasm.maxMemoryPages` (pages of 65536 bytes)"),
             Self::PluginDir => Some("PLUGIN_MEMORY_LIMIT (bytes)"),
             Self::Deployed(_) => Some("`wasm_runtime.max_memory_pages` (pages of 65536 bytes)"),
         }

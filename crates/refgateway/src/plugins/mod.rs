@@ -318,7 +318,7 @@ impl LoadedPlugin {
             return false;
         }
         let Some(plugin) = &self.plugin else { return true };
-        let file = std::fs::read(&settings.file).ok().map(|bytes| Digest::of(&bytes));
+        let file = Digest::of_file(&settings.file).ok();
         let current = file.is_some()
             && plugin.digest() == file
             && plugin.has_config(&settings.config, &**secrets)

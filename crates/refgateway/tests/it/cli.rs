@@ -47,6 +47,26 @@ fn wrong_usage_exits_with_2() {
 }
 
 #[test]
+fn a_reader_that_has_left_is_no_failure() {
+    let (_directory, path) = file("good.yaml", GOOD);
+    for arguments in [&["schema"][..], &["check", "--config", &path]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = refgateway(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+        let ended = ended.unwrap();
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_failure_that_nobody_reads_exits_with_1() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = refgateway(&["check", "--config", "/nowhere.yaml"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
 fn schema_is_json_schema_of_the_config() {
     let (code, stdout, _) = output(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();

@@ -14,7 +14,7 @@ listeners: [{ address: '127.0.0.1:0' }]
 admin: { address: '127.0.0.1:0' }
 workers: 1
 routes: [{ name: all, service: users-service }]
-services: [{ name: users-service, upstreams: [{ url: 'http://127.0.0.1:1' }] }]
+services: [{ name: users-service, upstreams: [{ url: 'http://127.0.0.1:1' }] }, { name: orders-service, upstreams: [{ url: 'http://127.0.0.1:1' }] }]
 ";
 
 const EVERY_KEY: &str = "
@@ -93,6 +93,23 @@ fn mistakes_are_told_with_their_place() {
         (plugin("alowedUrls: []"), "wasm.plugins[0]: unknown key `alowedUrls`, did you mean `allowedUrls`?"),
         (plugin("bodyEncoding: hex"), "wasm.plugins[0].bodyEncoding: expected one of `base64`, `text`"),
         (plugin("config: { key: '${UNSET}' }"), "wasm.plugins[0].config.key: environment variable `UNSET` is not set"),
+        (
+            plugin("type: auth, services: [users-service, user-service]"),
+            "wasm.plugins[0].services[1]: no service is called `user-service`, and a plugin of type `auth` that is not \
+             called keeps nobody out; services there are: `users-service`, `orders-service`",
+        ),
+        (
+            plugin("type: ratelimit, services: [nobody]"),
+            "wasm.plugins[0].services[0]: no service is called `nobody`, and a plugin of type `ratelimit`",
+        ),
+        (
+            plugin("type: aggregation, services: [users-service, nobody]"),
+            "wasm.plugins[0].services[1]: no service is called `nobody`",
+        ),
+        (
+            plugin("type: aggregation, services: [users-service], grants: { http: { services: [nobody] } }"),
+            "wasm.plugins[0].grants.http.services[0]: no service is called `nobody`",
+        ),
         (
             plugin("grants: { upstreams: [nobody] }"),
             "wasm.plugins[0].grants.upstreams[0]: no service is called `nobody`",
@@ -198,6 +215,11 @@ fn such_a_file_is_checked_like_any_config() {
             ":3:38: wasm.plugins[0].type: expected one of",
         ),
         ("wasm: {}\nrouts: []\n", ":2:1: unknown key `routs`"),
+        (
+            "wasm:\n  plugins:\n    - { name: p, path: p.wasm, type: auth, services: [users-service] }\n",
+            "wasm.plugins[0].services[0]: no service is called `users-service`, and a plugin of type `auth` that is not \
+             called keeps nobody out; services there are: `upstream`",
+        ),
         ("plugins: []\n", "unknown key `plugins`"),
         ("{}", "`wasm` is missing"),
     ] {

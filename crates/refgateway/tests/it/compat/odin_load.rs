@@ -82,6 +82,17 @@ async fn what_does_not_load_says_why_and_changes_nothing() {
             422,
             "plugins[0].allowedUrls[0]: not a regular expression",
         ),
+        (
+            json!({ "name": "p", "path": NATIVE_COUNT, "type": "auth", "services": ["users"] }).to_string(),
+            422,
+            "plugins[0].services[0]: no service is called `users`, and a plugin of type `auth` that is not called keeps \
+             nobody out; services there are: `backend`",
+        ),
+        (
+            json!({ "name": "p", "path": NATIVE_COUNT, "type": "aggregation", "services": ["users"] }).to_string(),
+            422,
+            "plugins[0].services[0]: no service is called `users`",
+        ),
     ] {
         let answer = call(&admin(&gateway), Method::POST, "/api/plugins/load", body.clone()).await;
         let (found, text) = error(&answer);
@@ -94,6 +105,15 @@ async fn what_does_not_load_says_why_and_changes_nothing() {
     assert!(reason.ends_with("it is set by `wasm.maxMemoryPages` (pages of 65536 bytes)"), "{reason}");
     assert!(states(&admin(&gateway)).await.is_empty());
     assert_eq!(get(&gateway.url("/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_that_keeps_nobody_out_may_be_for_services_that_there_are_not() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::to(upstream.address);
+    let loaded = load(&gateway, &json!({ "name": "count", "path": NATIVE_COUNT, "services": ["elsewhere"] })).await;
+    assert_eq!(loaded.status, 201, "{loaded:?}");
+    assert_eq!(get(&gateway.url("/")).await.json()["method"], "GET");
 }
 
 #[tokio::test]
