@@ -1,0 +1,49 @@
+//! What one call does not show: how plugins start, how many there can be, whether two cores do the work of two, and what
+//! others notice of a plugin that spins. `scale [SECTION]`: `start`, `many`, `cores` or `tail`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
+#![allow(clippy::print_stdout, reason = "prints its result")]
+
+mod cores;
+mod many;
+#[path = "../cases/message.rs"]
+#[allow(dead_code, reason = "no case here has a response")]
+mod message;
+mod start;
+mod tail;
+
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use wasm_host::{ExchangeFacts, PluginChain, RequestOutcome};
+
+/// Interleaved rounds, whose medians are shown.
+const ROUNDS: usize = 7;
+
+fn main() {
+    // `cargo bench` adds `--bench`.
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
+    let sections: [(&str, fn()); 4] =
+        [("start", start::print), ("many", many::print), ("cores", cores::print), ("tail", tail::print)];
+    for (name, print) in sections {
+        if name.starts_with(&wanted) {
+            print();
+            println!();
+        }
+    }
+}
+
+/// One thread with a timer: as a gateway's worker.
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn call(chain: &PluginChain) {
+    let mut exchange = chain.exchange(ExchangeFacts::default());
+    let outcome = exchange.on_request(message::request()).await;
+    exchange.finish();
+    assert!(matches!(outcome, RequestOutcome::Continue(_)), "{outcome:?}");
+}
+
+fn milliseconds(times: &[Duration]) -> f64 {
+    benches::median(times.iter().map(|time| time.as_secs_f64() * 1_000.0))
+}
