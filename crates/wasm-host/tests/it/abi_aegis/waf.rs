@@ -223,16 +223,20 @@ fn uri(target: &str) -> String {
 async fn a_compressed_attack_does_not_get_past() {
     use std::io::Write as _;
 
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(b"user=x%27+OR+%271%27%3D%271").unwrap();
-    let attack = gzip.finish().unwrap();
-    // An operator who only says how much is held decodes all the same.
+    let packed = |body: &str| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(body.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    // An operator who only says how much is held decodes all the same. What is not decoded looks like an attack itself.
     for reading in [None, Some(BodyMode::Buffer(1000))] {
         let waf = reading.into_iter().fold(plugin(AEGIS_WAF), PluginBuilder::request_body);
         let waf = waf.load(crate::common::engine()).await.unwrap();
-        let request = post(FORM).header("content-encoding", "gzip").body(Body::from(attack.clone())).unwrap();
-        let outcome = open([waf]).on_request(request).await;
-        assert!(matches!(outcome, RequestOutcome::Respond(answer) if answer.status() == 403), "{reading:?}");
+        for (body, is_blocked) in [("user=x%27+OR+%271%27%3D%271", true), ("user=x&city=y", false)] {
+            let request = post(FORM).header("content-encoding", "gzip").body(Body::from(packed(body))).unwrap();
+            let outcome = open([waf.clone()]).on_request(request).await;
+            assert_eq!(matches!(outcome, RequestOutcome::Respond(_)), is_blocked, "{reading:?} {body} {outcome:?}");
+        }
     }
 }
 
