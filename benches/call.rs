@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::Criterion;
 
 fn main() {
-    let runtime = cases::runtime();
+    let runtime = benches::runtime();
     let mut criterion = Criterion::default().configure_from_args();
     for mut case in cases::all(&runtime) {
         let mut group = criterion.benchmark_group(case.group);

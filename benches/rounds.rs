@@ -20,7 +20,7 @@ const STRIDE: u64 = 8;
 fn main() {
     // `cargo bench` adds `--bench`.
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
-    let runtime = cases::runtime();
+    let runtime = benches::runtime();
     let mut cases = cases::all(&runtime);
     cases.retain(|case| format!("{}: {}", case.group, case.name).starts_with(&wanted));
     let mut figures = vec![Vec::new(); cases.len()];

@@ -54,11 +54,6 @@ pub(crate) fn all(runtime: &Runtime) -> Vec<Case> {
     cases
 }
 
-/// One thread with a timer: as a gateway's worker.
-pub(crate) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
 /// Times `routine` in batches; `prepare`, and dropping the results, are outside of the time.
 async fn measured<I, O>(
     iterations: u64,

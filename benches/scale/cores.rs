@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use benches::runtime;
 use wasm_host::{Plugin, PluginChain, PluginEngine, PoolPolicy, Reuse};
 
-use crate::{ROUNDS, call, runtime};
+use crate::{ROUNDS, call};
 
 const ROUND: Duration = Duration::from_millis(400);
 

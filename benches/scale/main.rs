@@ -13,7 +13,6 @@ mod tail;
 
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use wasm_host::{ExchangeFacts, PluginChain, RequestOutcome};
 
 /// Interleaved rounds, whose medians are shown.
@@ -30,11 +29,6 @@ fn main() {
             println!();
         }
     }
-}
-
-/// One thread with a timer: as a gateway's worker.
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 async fn call(chain: &PluginChain) {

@@ -1,8 +1,7 @@
 //! A thousand plugins that are idle: what each holds.
 
+use benches::runtime;
 use wasm_host::{Plugin, PluginEngine, PoolPolicy, Reuse};
-
-use crate::runtime;
 
 const PLUGINS: usize = 1_000;
 

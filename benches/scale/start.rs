@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use benches::runtime;
 use wasm_host::{Plugin, PluginEngine};
 
-use crate::{ROUNDS, milliseconds, runtime};
+use crate::{ROUNDS, milliseconds};
 
 const PLUGINS: [(&str, &str); 4] = [
     ("native: filter", test_guests::NATIVE_FILTER),

@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use benches::runtime;
 use wasm_host::{ExchangeFacts, Plugin, PluginChain, PluginEngine, PoolPolicy, Reuse};
 
-use crate::{call, message, runtime};
+use crate::{call, message};
 
 const TIME: Duration = Duration::from_secs(3);
 
@@ -50,7 +51,7 @@ fn times(spinner: Spinner) -> Vec<Duration> {
         Spinner::None => runtime.block_on(calls(&filter, end)),
         Spinner::SameThread => runtime.block_on(async { tokio::join!(calls(&filter, end), spin(&spinning, end)).0 }),
         Spinner::OtherThread => thread::scope(|scope| {
-            scope.spawn(|| crate::runtime().block_on(spin(&spinning, end)));
+            scope.spawn(|| benches::runtime().block_on(spin(&spinning, end)));
             runtime.block_on(calls(&filter, end))
         }),
     }

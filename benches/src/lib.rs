@@ -12,6 +12,11 @@ pub const PROXY_PROCESSOR: &str = "0";
 /// The processor of its upstream and its clients.
 pub const LOAD_PROCESSOR: &str = "1";
 
+/// One thread with a timer: as a gateway's worker.
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 /// The middle one.
 pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<_> = figures.collect();

@@ -3,6 +3,7 @@ mod core;
 mod failures;
 mod ledger;
 mod read;
+mod settling;
 mod stage;
 mod types;
 

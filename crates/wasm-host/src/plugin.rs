@@ -238,16 +238,21 @@ impl Inner {
         let whole_messages = self.declared.whole_messages;
         let declared = [&mut self.declared.request_body, &mut self.declared.response_body];
         let limit = self.context.limits.body_bytes;
-        for (((phase, wanted), declared), has_phase) in
-            wanted.into_iter().zip(declared).zip([request_body, response_body])
+        // Without the bodies of requests a plugin that sees no headers alone would see nothing that it may have to refuse.
+        let may_go_without = [self.phases.request, true];
+        for ((((phase, wanted), declared), has_phase), may_go_without) in
+            wanted.into_iter().zip(declared).zip([request_body, response_body]).zip(may_go_without)
         {
             let plugin = || self.context.name.to_string();
             let decodes = declared.decode;
             *declared = wanted.unwrap_or(*declared);
             // Whoever only sets how much is held does not mean to hide what is compressed from a firewall.
             declared.decode |= whole_messages && decodes;
-            let misses_all = phase == "request" && !self.phases.request && declared.mode == BodyMode::None;
-            let is_whole = matches!(declared.mode, BodyMode::None | BodyMode::Buffer(_)) && !misses_all;
+            let is_whole = match declared.mode {
+                BodyMode::Buffer(_) => true,
+                BodyMode::None => may_go_without,
+                _ => false,
+            };
             if has_phase && whole_messages && !is_whole {
                 return Err(Error::WholeMessages { plugin: plugin(), phase, mode: declared.mode });
             }

@@ -29,14 +29,14 @@ pub(crate) struct Shared {
     core: tokio::sync::Mutex<Core>,
     pub(crate) ledger: Arc<Ledger>,
     /// No phase comes any more but the bodies that are under way.
-    finished: AtomicBool,
+    pub(super) finished: AtomicBool,
 }
 
 /// What one call at a time has.
 pub(crate) struct Core {
     /// Absent while a call has it, and after a call that was cancelled.
     state: Option<Box<ExchangeState>>,
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
     /// The plugins that have let the request pass: they see the response.
     pub(crate) passed: usize,
     /// The plugins that the request has reached: they see how the exchange ended.
@@ -62,7 +62,7 @@ pub(super) struct Place {
     /// The instance was taken to probe the plugin, and has not been called.
     pub(super) probe: Option<Probe>,
     /// The phases that are still to come.
-    remaining: Phases,
+    pub(super) remaining: Phases,
 }
 
 /// What came of one phase of one plugin.
@@ -337,13 +337,6 @@ impl Core {
         is_changed
     }
 
-    /// A phase of a plugin is over, or does not come.
-    pub(crate) fn over(&mut self, shared: &Shared, index: usize, phase: Phase) {
-        self.place(index).remaining.clear(phase);
-        // `finish` settles nothing while a call is under way: who ends last does.
-        if shared.finished.load(Relaxed) { self.settle_all(shared) } else { self.settle(shared, index) }
-    }
-
     /// Whether the plugin is for this request. One that is not is not called in this exchange.
     pub(crate) fn is_for(&mut self, shared: &Shared, index: usize) -> bool {
         let Some(plugin) = shared.chain.plugins().get(index) else { return false };
@@ -352,59 +345,6 @@ impl Core {
             self.place(index).bypassed = true;
         }
         is_for
-    }
-
-    /// A plugin that takes messages as a whole does not see a response that streams.
-    pub(crate) fn pass_stream(&mut self, shared: &Shared, index: usize) {
-        if let Some(plugin) = shared.chain.plugins().get(index) {
-            shared.ledger.note(plugin, Phase::ResponseBody, Outcome::StreamPassed, Duration::ZERO);
-        }
-        self.over(shared, index, Phase::ResponseBody);
-    }
-
-    /// A plugin did not let the request pass: it sees how the exchange ends, and nothing else.
-    pub(crate) fn refused(&mut self, shared: &Shared, index: usize) {
-        let remaining = &mut self.place(index).remaining;
-        [Phase::RequestBody, Phase::Response, Phase::ResponseBody, Phase::Error]
-            .into_iter()
-            .for_each(|phase| remaining.clear(phase));
-        self.settle(shared, index);
-    }
-
-    /// A plugin has ended the response phases: those before it in the chain do not see the response.
-    pub(crate) fn stopped(&mut self, shared: &Shared, index: usize) {
-        for index in 0..=index {
-            self.over(shared, index, Phase::ResponseBody);
-        }
-    }
-
-    /// The response's headers are on their way: no failure can be answered any more.
-    pub(crate) fn responded(&mut self, shared: &Shared) {
-        for index in 0..self.places.len() {
-            let remaining = &mut self.place(index).remaining;
-            [Phase::Request, Phase::Response, Phase::Error].into_iter().for_each(|phase| remaining.clear(phase));
-            self.settle(shared, index);
-        }
-    }
-
-    /// Gives an instance back that no phase needs any more.
-    fn settle(&mut self, shared: &Shared, index: usize) {
-        let place = self.place(index);
-        if shared.finished.load(Relaxed) {
-            let Phases { request_body, response_body, .. } = place.remaining;
-            place.remaining = Phases { request_body, response_body, ..Phases::default() };
-        }
-        if place.remaining.is_over()
-            && let Some(seat) = place.seat.take()
-        {
-            seat.give_back();
-        }
-    }
-
-    fn settle_all(&mut self, shared: &Shared) {
-        for index in 0..self.places.len() {
-            self.settle(shared, index);
-        }
     }
 
     #[expect(clippy::indexing_slicing, reason = "there is a place for each plugin of the chain")]

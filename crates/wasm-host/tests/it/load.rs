@@ -24,6 +24,20 @@ async fn names_what_is_not_wasm() {
 }
 
 #[tokio::test]
+async fn what_is_no_regular_file_is_not_read() {
+    for file in ["/dev/zero", "/"] {
+        let error = Plugin::builder("test").file(file).load(engine()).await.unwrap_err();
+        assert!(matches!(&error, Error::File { .. }), "{error}");
+        let error = wasm_host::Digest::of_file(file).unwrap_err();
+        assert_eq!(error.to_string(), "it is no regular file");
+    }
+    assert_eq!(
+        wasm_host::Digest::of_file(guest::NATIVE_EDIT).unwrap(),
+        wasm_host::Digest::of(&read(guest::NATIVE_EDIT))
+    );
+}
+
+#[tokio::test]
 async fn names_where_a_truncated_file_ends() {
     let whole = read(guest::NATIVE_EDIT);
     for length in [8, 9, 100, whole.len() / 2, whole.len() - 1] {

@@ -61,3 +61,25 @@ impl Handover {
 pub(super) fn invalid(what: &str) -> GuestError {
     GuestError::Invalid(what.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Part;
+
+    #[test]
+    fn parts_overlap_by_a_byte() {
+        let part = |ptr, len| Part { ptr, len };
+        for (ptr, len, overlaps) in [
+            (0, 10, false),
+            (0, 11, true),
+            (10, 4, true),
+            (19, 1, true),
+            (20, 9, false),
+            (12, u32::MAX, true),
+            (10, 0, false),
+        ] {
+            assert_eq!(part(10, 10).overlaps(part(ptr, len)), overlaps, "{ptr} {len}");
+            assert_eq!(part(ptr, len).overlaps(part(10, 10)), overlaps, "{ptr} {len}");
+        }
+    }
+}

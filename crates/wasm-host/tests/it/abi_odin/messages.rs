@@ -140,3 +140,19 @@ async fn metadata_is_not_read_beyond_what_is_kept() {
     assert_eq!(failures[0].class, FailureClass::InvalidOutput);
     assert!(failures[0].message.contains("`metadata` is more than 64 KiB"), "{failures:?}");
 }
+
+#[tokio::test]
+async fn an_upgrade_has_no_body_to_take_as_a_whole() {
+    let output = json!({ "continue": true, "modified": true, "response": { "statusCode": 101, "body": "Ym9keQ==" } });
+    let plugin = says(&output, json!({ "type": "response" })).await;
+    // To a response that has a body it says what cannot be said.
+    for status in [101, 200] {
+        let mut exchange = open([plugin.clone()]);
+        passed(exchange.on_request(request(&[])).await);
+        let mut upgrade = response(status);
+        *upgrade.body_mut() = Body::empty();
+        let answer = exchange.on_response(upgrade).await;
+        assert_eq!(exchange.failures().is_empty(), status == 101, "{status}: {:?}", exchange.failures());
+        assert_eq!(answer.status() == 101, status == 101);
+    }
+}
