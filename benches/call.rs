@@ -5,16 +5,17 @@ mod cases;
 
 use std::time::Duration;
 
+use cases::Work;
 use criterion::Criterion;
 
 fn main() {
     let runtime = benches::runtime();
     let mut criterion = Criterion::default().configure_from_args();
-    for mut case in cases::all(&runtime) {
+    for mut case in cases::all() {
         let mut group = criterion.benchmark_group(case.group);
         group.measurement_time(Duration::from_secs(3));
         group.bench_function(case.name, |bencher| {
-            bencher.iter_custom(|iterations| (case.run)(&runtime, iterations).iter().sum());
+            bencher.iter_custom(|iterations| (case.run)(&runtime, Work::of(iterations)).iter().sum());
         });
         group.finish();
     }

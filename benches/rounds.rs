@@ -9,7 +9,7 @@ mod cases;
 
 use std::time::{Duration, Instant};
 
-use cases::{BATCH, Case};
+use cases::{BATCH, Case, Work};
 use tokio::runtime::Runtime;
 
 const ROUNDS: usize = 9;
@@ -21,8 +21,8 @@ fn main() {
     // `cargo bench` adds `--bench`.
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     let runtime = benches::runtime();
-    let mut cases = cases::all(&runtime);
-    cases.retain(|case| format!("{}: {}", case.group, case.name).starts_with(&wanted));
+    let mut cases = cases::all();
+    cases.retain(|case| case.full_name().starts_with(&wanted));
     let mut figures = vec![Vec::new(); cases.len()];
     for case in &mut cases {
         round(case, &runtime);
@@ -65,7 +65,7 @@ fn round(case: &mut Case, runtime: &Runtime) -> f64 {
     let start = Instant::now();
     let mut batches = Vec::new();
     while start.elapsed() < ROUND {
-        let spent = (case.run)(runtime, batch * STRIDE);
+        let spent = (case.run)(runtime, Work::of(batch * STRIDE));
         batches.extend(spent.iter().map(|spent| spent.as_nanos() as f64 / batch as f64));
     }
     median(&batches)

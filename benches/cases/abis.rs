@@ -2,48 +2,34 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tokio::runtime::Runtime;
-use wasm_host::{
-    Body, Command, Exchange, ExchangeFacts, Plugin, PluginChain, PluginEngine, PoolPolicy, RequestOutcome, Reuse,
-};
+use serde_json::json;
+use wasm_host::{Body, Command, Exchange, ExchangeFacts, PluginBuilder, RequestOutcome};
 
-use super::{BATCH, Case, Run, measured, message};
+use super::{BATCH, Case, Run, chain_of, engine, measured, message, reused};
 
 const GROUP: &str = "abi";
 const NATIVE: &str = "native: component, by handle";
-const ODIN: &str = "odin: core module, JSON";
 
-pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
-    let engine = PluginEngine::builder().build().unwrap();
-    let mut cases: Vec<_> = [
-        (NATIVE, test_guests::NATIVE_FILTER),
-        ("sgl: component, records", test_guests::SGL_FILTER),
-        (ODIN, test_guests::ODIN_FILTER),
-        ("blitz: core module, wasm-bindgen", test_guests::BLITZ_FILTER),
-        ("aegis: core module, shared buffer", test_guests::AEGIS_FILTER),
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        exchange(NATIVE, || reused(test_guests::NATIVE_FILTER)),
+        exchange("sgl: component, records", || reused(test_guests::SGL_FILTER)),
+        // Else it would judge responses too.
+        exchange("odin: core module, JSON", || reused(test_guests::ODIN_FILTER).abi_options(json!({ "type": "auth" }))),
+        exchange("blitz: core module, wasm-bindgen", || reused(test_guests::BLITZ_FILTER)),
+        exchange("aegis: core module, shared buffer", || reused(test_guests::AEGIS_FILTER)),
+        command(),
     ]
-    .into_iter()
-    .map(|(name, file)| {
-        let mut plugin = Plugin::builder("bench").file(file).pool(PoolPolicy::Reuse(Reuse::default()));
-        if name == ODIN {
-            // Else it would judge responses too.
-            plugin = plugin.abi_options(serde_json::json!({ "type": "auth" }));
-        }
-        exchange(name, runtime.block_on(plugin.load(&engine)).unwrap())
-    })
-    .collect();
-    cases.push(command(runtime, &engine));
-    cases
 }
 
 /// A whole exchange: a guest that edits the response does its work in both directions.
-fn exchange(name: &'static str, plugin: Plugin) -> Case {
-    let chain = PluginChain::new([plugin]).unwrap();
-    let run = async move |iterations| {
+fn exchange(name: &'static str, plugin: fn() -> PluginBuilder) -> Case {
+    let mut chain = None;
+    let run: Run = Box::new(move |runtime, work| {
+        let chain = chain.get_or_insert_with(|| chain_of(runtime, plugin()));
         let prepare = async || (chain.exchange(ExchangeFacts::default()), message::request(), message::response());
-        measured(iterations, BATCH, prepare, filtered).await
-    };
-    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+        runtime.block_on(measured(work, BATCH, prepare, filtered))
+    });
     Case { group: GROUP, name, against: (name != NATIVE).then_some(NATIVE), load: None, run }
 }
 
@@ -62,14 +48,16 @@ async fn filtered(
 }
 
 /// What a command costs that puts 64 bytes into upper case: an instance of its own each time, and WASI's streams.
-fn command(runtime: &Runtime, engine: &PluginEngine) -> Case {
-    let command = Command::builder().file(test_guests::COMMAND_UPPER);
-    let command = runtime.block_on(command.load(engine)).unwrap();
-    let run = async move |iterations| {
+fn command() -> Case {
+    let mut command = None;
+    let run: Run = Box::new(move |runtime, work| {
+        let command = command.get_or_insert_with(|| {
+            let command = Command::builder().file(test_guests::COMMAND_UPPER);
+            runtime.block_on(command.load(&engine())).unwrap()
+        });
         let prepare = async || Bytes::from_static(&[b'a'; 64]);
         let routine = async |input: Bytes| command.run(input).await.unwrap();
-        measured(iterations, BATCH, prepare, routine).await
-    };
-    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+        runtime.block_on(measured(work, BATCH, prepare, routine))
+    });
     Case { group: GROUP, name: "command: fresh, stdin to stdout", against: Some(NATIVE), load: None, run }
 }

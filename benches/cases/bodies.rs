@@ -17,11 +17,9 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use wasm_host::{
-    Body, ExchangeFacts, Limits, Outcome, Phase, Plugin, PluginChain, PluginEngine, PoolPolicy, RequestOutcome, Reuse,
-};
+use wasm_host::{Body, ExchangeFacts, Limits, Outcome, Phase, PluginChain, RequestOutcome};
 
-use super::{Case, Load, Run, measured, message};
+use super::{Case, Load, Run, chain_of, measured, message, reused};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -40,47 +38,45 @@ struct Shape {
     frame: Bytes,
 }
 
-pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
-    let engine = PluginEngine::builder().build().unwrap();
-    let load = |config: Value| {
-        let limits =
-            Limits { memory: 128 << 20, body_bytes: 32 << 20, cpu: Duration::from_secs(1), ..Limits::default() };
-        let plugin = Plugin::builder("bench").file(test_guests::NATIVE_BODIES).config(config).limits(limits);
-        PluginChain::new([runtime.block_on(plugin.pool(PoolPolicy::Reuse(Reuse::default())).load(&engine)).unwrap()])
-            .unwrap()
-    };
-    let nothing = PluginChain::new([]).unwrap();
-    let unread = load(json!({}));
-    let chunks = load(json!({ "response": { "mode": "chunks" } }));
-    let events = load(json!({ "response": { "mode": "sse" } }));
-    let buffer = load(json!({ "response": { "mode": "buffer", "bytes": 32 << 20 } }));
+pub(super) fn cases() -> Vec<Case> {
+    let unread = || Some(json!({}));
+    let chunks = || Some(json!({ "response": { "mode": "chunks" } }));
+    let events = || Some(json!({ "response": { "mode": "sse" } }));
+    let buffer = || Some(json!({ "response": { "mode": "buffer", "bytes": 32 << 20 } }));
     let sink: Sink = Rc::new(RefCell::new(vec![0; FRAME]));
 
     let mut cases = Vec::new();
-    let mut add = |name, chain: &PluginChain, shape: &Shape, calls: usize| {
-        check(runtime, chain, shape, &sink, calls as u64);
-        let pieces = (calls.saturating_sub(1)).max(shape.bytes / shape.frame.len());
-        cases.push(case(name, chain, shape.clone(), pieces, &sink));
+    let mut add = |name, config: ReadAs, shape: &Shape, calls| {
+        cases.push(case(name, config, shape.clone(), calls, &sink));
     };
     for (group, bytes) in [("64 KiB", 64 * KIB), ("1 MiB", MIB), ("16 MiB", 16 * MIB)] {
         let shape = |events_per_frame| Shape { group, bytes, frame: frame(FRAME, events_per_frame) };
         let frames = bytes / FRAME;
-        add(NO_PLUGIN, &nothing, &shape(1), 0);
-        add("headers only", &unread, &shape(1), 0);
-        add("chunks", &chunks, &shape(1), frames + 1);
-        add("sse, 1 event a frame", &events, &shape(1), frames + 1);
-        add("sse, 10 events a frame", &events, &shape(10), 10 * frames + 1);
-        add("sse, 100 events a frame", &events, &shape(100), 100 * frames + 1);
-        add("buffer", &buffer, &shape(1), 1);
+        add(NO_PLUGIN, || None, &shape(1), 0);
+        add("headers only", unread, &shape(1), 0);
+        add("chunks", chunks, &shape(1), frames + 1);
+        add("sse, 1 event a frame", events, &shape(1), frames + 1);
+        add("sse, 10 events a frame", events, &shape(10), 10 * frames + 1);
+        add("sse, 100 events a frame", events, &shape(100), 100 * frames + 1);
+        add("buffer", buffer, &shape(1), 1);
     }
     for (group, per_frame) in [("events, 1 a frame", 1), ("events, 10 a frame", 10), ("events, 100 a frame", 100)] {
         let bytes = 1000 * TOKEN;
         let shape = Shape { group, bytes, frame: frame(per_frame * TOKEN, per_frame) };
-        add(NO_PLUGIN, &nothing, &shape, 0);
-        add("chunks", &chunks, &shape, 1000 / per_frame + 1);
-        add("sse", &events, &shape, 1001);
+        add(NO_PLUGIN, || None, &shape, 0);
+        add("chunks", chunks, &shape, 1000 / per_frame + 1);
+        add("sse", events, &shape, 1001);
     }
     cases
+}
+
+/// The plugin's config; none: no plugin.
+type ReadAs = fn() -> Option<Value>;
+
+fn load(runtime: &Runtime, config: Option<Value>) -> PluginChain {
+    let Some(config) = config else { return PluginChain::new([]).unwrap() };
+    let limits = Limits { memory: 128 << 20, body_bytes: 32 << 20, cpu: Duration::from_secs(1), ..Limits::default() };
+    chain_of(runtime, reused(test_guests::NATIVE_BODIES).config(config).limits(limits))
 }
 
 /// So many bytes that are so many events, all of about one size.
@@ -96,11 +92,18 @@ fn frame(bytes: usize, events: usize) -> Bytes {
 
 type Sink = Rc<RefCell<Vec<u8>>>;
 
-fn case(name: &'static str, chain: &PluginChain, shape: Shape, pieces: usize, sink: &Sink) -> Case {
+fn case(name: &'static str, config: ReadAs, shape: Shape, calls: usize, sink: &Sink) -> Case {
     let (group, bytes) = (shape.group, shape.bytes);
+    let pieces = calls.saturating_sub(1).max(bytes / shape.frame.len()) as u64;
     let batch = (BATCH_BYTES / bytes).max(1) as u64;
-    let (chain, sink) = (chain.clone(), Rc::clone(sink));
-    let run = async move |iterations| {
+    let sink = Rc::clone(sink);
+    let mut chain = None;
+    let run: Run = Box::new(move |runtime, work| {
+        let chain = chain.get_or_insert_with(|| {
+            let chain = load(runtime, config());
+            check(runtime, &chain, &shape, &sink, calls as u64);
+            chain
+        });
         let prepare = async || (ExchangeFacts::default(), message::request(), shape.response());
         let routine = async |(facts, request, response)| {
             let mut exchange = chain.exchange(facts);
@@ -108,12 +111,10 @@ fn case(name: &'static str, chain: &PluginChain, shape: Shape, pieces: usize, si
             assert_eq!(read, bytes);
             exchange.finish();
         };
-        measured(iterations, batch, prepare, routine).await
-    };
-    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+        runtime.block_on(measured(work, batch, prepare, routine))
+    });
     let against = (name != NO_PLUGIN).then_some(NO_PLUGIN);
-    let load = Some(Load { bytes: bytes as u64, pieces: pieces as u64, batch });
-    Case { group, name, against, load, run }
+    Case { group, name, against, load: Some(Load { bytes: bytes as u64, pieces, batch }), run }
 }
 
 /// Bytes of the response that have come out.

@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,10 +15,10 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt, service_fn};
-use wasm_host::{Body, Plugin, PluginChain, PluginEngine, PoolPolicy, Reuse};
+use wasm_host::{Body, PluginChain};
 use wasm_host_hyper::PluginLayer;
 
-use super::{BATCH, Case, Run, measured, message};
+use super::{BATCH, Case, Run, chain_of, measured, message, reused};
 
 const GROUP: &str = "layer";
 const NO_PLUGIN_NO_BODY: &str = "no body, no plugin";
@@ -27,35 +26,35 @@ const NO_PLUGIN: &str = "1 MiB, no plugin";
 const BODY: usize = 1 << 20;
 const FRAME: usize = 16 << 10;
 
-pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
-    let engine = PluginEngine::builder().build().unwrap();
-    let filter = Plugin::builder("bench").file(test_guests::NATIVE_FILTER).pool(PoolPolicy::Reuse(Reuse::default()));
-    let filter = PluginChain::new([runtime.block_on(filter.load(&engine)).unwrap()]).unwrap();
-    let nothing = PluginChain::new([]).unwrap();
+pub(super) fn cases() -> Vec<Case> {
     // The same memory in every case: where it lies decides how fast it is copied.
     let body = Bytes::from(vec![b'x'; BODY]);
     let sink = Rc::new(RefCell::new(vec![0; FRAME]));
-    let case = |name, against, chain: &PluginChain, body: &Bytes| {
-        let mut run = through_layer(chain, body.clone(), Rc::clone(&sink));
-        let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
-        Case { group: GROUP, name, against, load: None, run }
+    let nothing: Chain = |_| PluginChain::new([]).unwrap();
+    let filter: Chain = |runtime| chain_of(runtime, reused(test_guests::NATIVE_FILTER));
+    let case = |name, against, chain, body: &Bytes| Case {
+        group: GROUP,
+        name,
+        against,
+        load: None,
+        run: through_layer(chain, body.clone(), Rc::clone(&sink)),
     };
     vec![
-        case(NO_PLUGIN_NO_BODY, None, &nothing, &Bytes::new()),
-        case("no body, filter", Some(NO_PLUGIN_NO_BODY), &filter, &Bytes::new()),
-        case(NO_PLUGIN, None, &nothing, &body),
-        case("1 MiB, filter", Some(NO_PLUGIN), &filter, &body),
+        case(NO_PLUGIN_NO_BODY, None, nothing, &Bytes::new()),
+        case("no body, filter", Some(NO_PLUGIN_NO_BODY), filter, &Bytes::new()),
+        case(NO_PLUGIN, None, nothing, &body),
+        case("1 MiB, filter", Some(NO_PLUGIN), filter, &body),
     ]
 }
 
-fn through_layer(
-    chain: &PluginChain,
-    body: Bytes,
-    sink: Rc<RefCell<Vec<u8>>>,
-) -> impl AsyncFnMut(u64) -> Vec<Duration> + use<> {
-    let echo = service_fn(async |request: Request<Body>| Ok::<_, Infallible>(Response::new(request.into_body())));
-    let mut service = PluginLayer::new(chain.clone()).layer(echo);
-    async move |iterations| {
+type Chain = fn(&Runtime) -> PluginChain;
+
+fn through_layer(chain: Chain, body: Bytes, sink: Rc<RefCell<Vec<u8>>>) -> Run {
+    let mut loaded = None;
+    Box::new(move |runtime, work| {
+        let chain = loaded.get_or_insert_with(|| chain(runtime));
+        let echo = service_fn(async |request: Request<Body>| Ok::<_, Infallible>(Response::new(request.into_body())));
+        let mut service = PluginLayer::new(chain.clone()).layer(echo);
         let prepare = async || message::request().map(|_| Frames(body.clone()));
         let routine = async |request: Request<Frames>| {
             let mut answer = (&mut service).oneshot(request).await.unwrap().into_body();
@@ -68,8 +67,8 @@ fn through_layer(
             }
             assert_eq!(read, body.len());
         };
-        measured(iterations, BATCH, prepare, routine).await
-    }
+        runtime.block_on(measured(work, BATCH, prepare, routine))
+    })
 }
 
 /// Bytes that arrive in frames.

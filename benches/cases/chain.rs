@@ -1,46 +1,42 @@
 //! The guest in a chain, through the public API: an exchange is opened, runs its phase and is finished.
 
 use tokio::runtime::Runtime;
-use wasm_host::{Body, ExchangeFacts, Plugin, PluginChain, PluginEngine, PoolPolicy, RequestOutcome, Reuse};
+use wasm_host::{Body, ExchangeFacts, Plugin, PluginBuilder, PluginChain, PoolPolicy, RequestOutcome};
 
-use super::{BATCH, Case, Run, floor, measured, message};
+use super::{BATCH, Case, Run, engine, floor, measured, message, reused};
 
 const GROUP: &str = "chain";
 const ONE: &str = "filter reused";
 const NO_PLUGIN: &str = "no plugin";
+const NO_PLUGIN_ON_RESPONSE: &str = "response, no plugin";
 
-pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
-    let engine = PluginEngine::builder().build().unwrap();
-    let load =
-        |file: &str, pool| runtime.block_on(Plugin::builder("bench").file(file).pool(pool).load(&engine)).unwrap();
-    let reused = |file| load(file, PoolPolicy::Reuse(Reuse::default()));
-    let fresh = |file| load(file, PoolPolicy::Fresh);
-    let filter = reused(test_guests::NATIVE_FILTER);
-    let ten: Vec<_> = (0..10).map(|_| reused(test_guests::NATIVE_FILTER)).collect();
+pub(super) fn cases() -> Vec<Case> {
+    let filter = || vec![reused(test_guests::NATIVE_FILTER)];
     vec![
         Case {
             group: "request",
             name: "made, ten headers (in no other case)",
             against: None,
             load: None,
-            run: Box::new(|runtime, iterations| {
-                runtime.block_on(measured(iterations, BATCH, async || (), async |()| message::request()))
+            run: Box::new(|runtime, work| {
+                runtime.block_on(measured(work, BATCH, async || (), async |()| message::request()))
             }),
         },
-        on_request(NO_PLUGIN, None, []),
-        on_request("empty reused", None, [reused(test_guests::NATIVE_EMPTY)]),
-        on_request("empty fresh", None, [fresh(test_guests::NATIVE_EMPTY)]),
-        on_request(ONE, Some(floor::REUSED), [filter.clone()]),
-        on_request("filter fresh", Some(floor::FRESH), [fresh(test_guests::NATIVE_FILTER)]),
-        on_request("ten filters reused", Some(ONE), ten),
-        on_response("response, no plugin", None, []),
-        on_response("response, filter (request phase only)", Some("response, no plugin"), [filter]),
+        on_request(NO_PLUGIN, None, Vec::new),
+        on_request("empty reused", None, || vec![reused(test_guests::NATIVE_EMPTY)]),
+        on_request("empty fresh", None, || vec![fresh(test_guests::NATIVE_EMPTY)]),
+        on_request(ONE, Some(floor::REUSED), filter),
+        on_request("filter fresh", Some(floor::FRESH), || vec![fresh(test_guests::NATIVE_FILTER)]),
+        on_request("ten filters reused", Some(ONE), || (0..10).map(|_| reused(test_guests::NATIVE_FILTER)).collect()),
+        on_response(NO_PLUGIN_ON_RESPONSE, None, Vec::new),
+        on_response("response, filter (request phase only)", Some(NO_PLUGIN_ON_RESPONSE), filter),
     ]
 }
 
-fn on_request(name: &'static str, against: Option<&'static str>, plugins: impl IntoIterator<Item = Plugin>) -> Case {
-    let chain = PluginChain::new(plugins).unwrap();
-    let run = async move |iterations| {
+fn on_request(name: &'static str, against: Option<&'static str>, plugins: fn() -> Vec<PluginBuilder>) -> Case {
+    let mut chain = None;
+    let run: Run = Box::new(move |runtime, work| {
+        let chain = chain.get_or_insert_with(|| load(runtime, plugins()));
         let prepare = async || (ExchangeFacts::default(), message::request());
         let routine = async |(facts, request)| {
             let mut exchange = chain.exchange(facts);
@@ -48,15 +44,15 @@ fn on_request(name: &'static str, against: Option<&'static str>, plugins: impl I
             exchange.finish();
             passed(outcome)
         };
-        measured(iterations, BATCH, prepare, routine).await
-    };
-    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+        runtime.block_on(measured(work, BATCH, prepare, routine))
+    });
     Case { group: GROUP, name, against, load: None, run }
 }
 
-fn on_response(name: &'static str, against: Option<&'static str>, plugins: impl IntoIterator<Item = Plugin>) -> Case {
-    let chain = PluginChain::new(plugins).unwrap();
-    let run = async move |iterations| {
+fn on_response(name: &'static str, against: Option<&'static str>, plugins: fn() -> Vec<PluginBuilder>) -> Case {
+    let mut chain = None;
+    let run: Run = Box::new(move |runtime, work| {
+        let chain = chain.get_or_insert_with(|| load(runtime, plugins()));
         let prepare = async || {
             let mut exchange = chain.exchange(ExchangeFacts::default());
             passed(exchange.on_request(message::request()).await);
@@ -66,10 +62,18 @@ fn on_response(name: &'static str, against: Option<&'static str>, plugins: impl 
             let response = exchange.on_response(response).await;
             (exchange, response)
         };
-        measured(iterations, BATCH, prepare, routine).await
-    };
-    let run: Run = Box::new(move |runtime, iterations| runtime.block_on(run(iterations)));
+        runtime.block_on(measured(work, BATCH, prepare, routine))
+    });
     Case { group: GROUP, name, against, load: None, run }
+}
+
+fn fresh(file: &str) -> PluginBuilder {
+    Plugin::builder("bench").file(file).pool(PoolPolicy::Fresh)
+}
+
+fn load(runtime: &Runtime, plugins: Vec<PluginBuilder>) -> PluginChain {
+    let load = |plugin: PluginBuilder| runtime.block_on(plugin.load(&engine())).unwrap();
+    PluginChain::new(plugins.into_iter().map(load)).unwrap()
 }
 
 fn passed(outcome: RequestOutcome) -> http::Request<Body> {

@@ -1,7 +1,7 @@
 //! The same guest, called by bare wasmtime: the engine's settings are those of `wasm_host::PluginEngine`, and the host
 //! has nothing but the functions the guest asks for. No limits, deadlines, failure policy or pool.
 
-use std::{thread, time::Duration};
+use std::{sync::LazyLock, thread, time::Duration};
 
 use http::{HeaderName, HeaderValue, request::Parts};
 use wasmtime::{
@@ -15,58 +15,50 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::{BATCH, Case, measured, message};
-use tokio::runtime::Runtime;
 
 const GROUP: &str = "bare wasmtime";
 pub(super) const REUSED: &str = "filter, instance reused";
 pub(super) const FRESH: &str = "filter, instance fresh";
 
-pub(super) fn cases(runtime: &Runtime) -> Vec<Case> {
-    let engine = engine();
-    let code = Component::from_file(&engine, test_guests::NATIVE_FILTER).unwrap();
-    let guest = Guest::link(&code, wasmtime_wasi::p2::add_to_linker_async);
-    let sync_guest = Guest::link(&code, wasmtime_wasi::p2::add_to_linker_sync);
-    let mut instance = runtime.block_on(guest.instantiate());
-    let mut sync_instance = sync_guest.instantiate_sync();
+pub(super) fn cases() -> Vec<Case> {
+    static LOADED: LazyLock<[Guest; 2]> = LazyLock::new(|| {
+        let engine = engine();
+        let code = Component::from_file(&engine, test_guests::NATIVE_FILTER).unwrap();
+        [
+            Guest::link(&code, wasmtime_wasi::p2::add_to_linker_async),
+            Guest::link(&code, wasmtime_wasi::p2::add_to_linker_sync),
+        ]
+    });
+    let case = |name, against, run| Case { group: GROUP, name, against, load: None, run };
+    let (mut instance, mut sync_instance) = (None, None);
     vec![
-        Case {
-            group: GROUP,
-            name: "filter, instance reused, not async",
-            against: Some(REUSED),
-            load: None,
-            run: Box::new(move |runtime, iterations| {
-                runtime.block_on(measured(
-                    iterations,
-                    BATCH,
-                    async || parts(),
-                    async |parts| sync_instance.call_sync(parts),
-                ))
+        case(
+            "filter, instance reused, not async",
+            Some(REUSED),
+            Box::new(move |runtime, work| {
+                let [_, guest] = &*LOADED;
+                let instance = sync_instance.get_or_insert_with(|| guest.instantiate_sync());
+                runtime.block_on(measured(work, BATCH, async || parts(), async |parts| instance.call_sync(parts)))
             }),
-        },
-        Case {
-            group: GROUP,
-            name: REUSED,
-            against: None,
-            load: None,
-            run: Box::new(move |runtime, iterations| {
-                runtime.block_on(measured(
-                    iterations,
-                    BATCH,
-                    async || parts(),
-                    async |parts| instance.call(parts).await,
-                ))
+        ),
+        case(
+            REUSED,
+            None,
+            Box::new(move |runtime, work| {
+                let [guest, _] = &*LOADED;
+                let instance = instance.get_or_insert_with(|| runtime.block_on(guest.instantiate()));
+                runtime.block_on(measured(work, BATCH, async || parts(), async |parts| instance.call(parts).await))
             }),
-        },
-        Case {
-            group: GROUP,
-            name: FRESH,
-            against: None,
-            load: None,
-            run: Box::new(move |runtime, iterations| {
+        ),
+        case(
+            FRESH,
+            None,
+            Box::new(move |runtime, work| {
+                let [guest, _] = &*LOADED;
                 let call = async |parts| guest.instantiate().await.call(parts).await;
-                runtime.block_on(measured(iterations, BATCH, async || parts(), call))
+                runtime.block_on(measured(work, BATCH, async || parts(), call))
             }),
-        },
+        ),
     ]
 }
 

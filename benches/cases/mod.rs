@@ -10,9 +10,16 @@ mod chain;
 mod floor;
 mod message;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use tokio::runtime::Runtime;
+use wasm_host::{Plugin, PluginBuilder, PluginChain, PluginEngine, PoolPolicy, Reuse};
 
 /// Calls between two looks at the clock: few enough for their requests to stay in the cache.
 pub(crate) const BATCH: u64 = 32;
@@ -42,21 +49,62 @@ pub(crate) struct Load {
     pub(crate) batch: u64,
 }
 
-pub(crate) type Run = Box<dyn FnMut(&Runtime, u64) -> Vec<Duration>>;
+pub(crate) type Run = Box<dyn FnMut(&Runtime, Work) -> Vec<Duration>>;
 
-/// Every case, in the order they are printed.
-pub(crate) fn all(runtime: &Runtime) -> Vec<Case> {
-    let mut cases = floor::cases(runtime);
-    cases.extend(chain::cases(runtime));
-    cases.extend(abis::cases(runtime));
-    cases.extend(body::cases(runtime));
-    cases.extend(bodies::cases(runtime));
+/// How often a case is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) iterations: u64,
+    /// Makes what the routine takes, and drops it: what is not part of the case.
+    pub(crate) prepares_only: bool,
+}
+
+impl Work {
+    pub(crate) fn of(iterations: u64) -> Self {
+        Self { iterations, prepares_only: false }
+    }
+}
+
+/// Every case, in the order they are printed. What one needs is loaded when it first runs.
+pub(crate) fn all() -> Vec<Case> {
+    let mut cases = floor::cases();
+    cases.extend(chain::cases());
+    cases.extend(abis::cases());
+    cases.extend(body::cases());
+    cases.extend(bodies::cases());
     cases
+}
+
+impl Case {
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}: {}", self.group, self.name)
+    }
+}
+
+/// Instances that the engine of all cases may have.
+pub(crate) static INSTANCES: AtomicU32 = AtomicU32::new(1000);
+
+/// The engine of all cases. What it compiles it keeps between runs.
+fn engine() -> PluginEngine {
+    static ENGINE: LazyLock<PluginEngine> = LazyLock::new(|| {
+        let cache = benches::root().join("target/bench-cache");
+        PluginEngine::builder().max_instances(INSTANCES.load(Relaxed)).cache_dir(cache).build().unwrap()
+    });
+    ENGINE.clone()
+}
+
+/// A chain of this one plugin.
+fn chain_of(runtime: &Runtime, plugin: PluginBuilder) -> PluginChain {
+    PluginChain::new([runtime.block_on(plugin.load(&engine())).unwrap()]).unwrap()
+}
+
+fn reused(file: &str) -> PluginBuilder {
+    Plugin::builder("bench").file(file).pool(PoolPolicy::Reuse(Reuse::default()))
 }
 
 /// Times `routine` in batches; `prepare`, and dropping the results, are outside of the time.
 async fn measured<I, O>(
-    iterations: u64,
+    Work { iterations, prepares_only }: Work,
     batch: u64,
     mut prepare: impl AsyncFnMut() -> I,
     mut routine: impl AsyncFnMut(I) -> O,
@@ -69,6 +117,9 @@ async fn measured<I, O>(
         let count = left.min(batch);
         for _ in 0..count {
             inputs.push(prepare().await);
+        }
+        if prepares_only {
+            inputs.clear();
         }
         let start = Instant::now();
         for input in inputs.drain(..) {

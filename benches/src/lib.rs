@@ -5,12 +5,14 @@ mod server;
 
 use std::path::{Path, PathBuf};
 
-pub use server::{Server, free_address};
+pub use server::{Server, free_address, get};
 
 /// The processor that the gateway, or another proxy, has for itself.
 pub const PROXY_PROCESSOR: &str = "0";
 /// The processor of its upstream and its clients.
 pub const LOAD_PROCESSOR: &str = "1";
+/// The header with which a request passes the filter that is measured.
+pub const SECRET: &str = "Authorization: Bearer secret";
 
 /// One thread with a timer: as a gateway's worker.
 pub fn runtime() -> tokio::runtime::Runtime {

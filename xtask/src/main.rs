@@ -1,5 +1,8 @@
 //! The project's own commands; `cargo xtask help` lists them.
 
+mod packages;
+mod peers;
+mod report;
 mod servers;
 
 use std::{
@@ -7,12 +10,17 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
+use packages::Needed;
 use xtask::guests::{self, GuestSet, Pick};
 
 const HELP: &str = "\
-cargo xtask guests   builds the example plugins into target/plugins
-cargo xtask demo     builds them and starts refgateway with one of them in front of an echo server
-cargo xtask test     runs every test of the workspace, with the servers they need";
+cargo xtask guests        builds the example plugins into target/plugins
+cargo xtask demo          builds them and starts refgateway with one of them in front of an echo server
+cargo xtask test          runs every test of the workspace, with the servers they need
+cargo xtask instructions [--accept]
+                          counts the instructions of the hot paths and compares them with those that are committed
+cargo xtask bench-peers [ROUNDS [SECONDS]]
+                          installs other proxies, measures refgateway beside them, and writes docs/performance.md";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -22,6 +30,8 @@ fn main() -> ExitCode {
         "guests" => build_plugins().map(|_| ()),
         "demo" => build_plugins().and_then(|directory| demo(&directory, &rest)),
         "test" => test(&rest),
+        "instructions" => instructions(&rest),
+        "bench-peers" => peers::bench(&rest),
         "help" | "--help" | "-h" => {
             eprintln!("{HELP}");
             Ok(())
@@ -45,14 +55,20 @@ fn root() -> PathBuf {
 fn build_plugins() -> Result<PathBuf, String> {
     let root = root();
     let set = GuestSet { workspace: &root.join("examples/plugins"), target: "wasm32-wasip2", pick: Pick::Packages };
-    let built = guests::build(set, &root.join("target/guests")).map_err(|error| error.to_string())?;
     let directory = root.join("target/plugins");
-    std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+    put_guests(set, &root.join("target/guests"), &directory)?;
+    eprintln!("example plugins are in {}", directory.display());
+    Ok(directory)
+}
+
+/// Builds guests in one directory, and copies their files into another.
+fn put_guests(set: GuestSet<'_>, work: &Path, directory: &Path) -> Result<(), String> {
+    let built = guests::build(set, work).map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(directory).map_err(|error| error.to_string())?;
     for (name, path) in built {
         std::fs::copy(&path, directory.join(name).with_extension("wasm")).map_err(|error| error.to_string())?;
     }
-    eprintln!("example plugins are in {}", directory.display());
-    Ok(directory)
+    Ok(())
 }
 
 fn demo(plugins: &Path, arguments: &[String]) -> Result<(), String> {
@@ -63,6 +79,14 @@ fn demo(plugins: &Path, arguments: &[String]) -> Result<(), String> {
 fn test(arguments: &[String]) -> Result<(), String> {
     servers::ensure()?;
     run(cargo(&["test", "--workspace", "--locked"]).args(arguments))
+}
+
+/// In the profile of the tests: what they have built is not built again.
+fn instructions(arguments: &[String]) -> Result<(), String> {
+    let valgrind = Needed { check: &["valgrind", "--version"], packages: &["valgrind"] };
+    packages::ensure(&[valgrind], "counting instructions")?;
+    let bench = ["bench", "--workspace", "--bench", "instructions", "--profile", "dev", "--locked", "--"];
+    run(cargo(&bench).args(arguments))
 }
 
 fn cargo(arguments: &[&str]) -> Command {

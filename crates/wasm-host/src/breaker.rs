@@ -121,9 +121,14 @@ impl Breaker {
         Self(Arc::new(Shared { policy, plugin, tripped: AtomicBool::new(false), circuit }))
     }
 
+    /// Whether any call may be made.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.0.tripped.load(Relaxed)
+    }
+
     /// Asks for one call, whose end is told to [`succeeded`](Self::succeeded) or [`failed`](Self::failed).
     pub(crate) fn admit(&self, now: Instant) -> Admission {
-        if !self.0.tripped.load(Relaxed) {
+        if self.is_closed() {
             return Admission::Allowed;
         }
         let class = match &mut *self.0.circuit.lock() {

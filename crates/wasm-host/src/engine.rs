@@ -13,6 +13,7 @@ use crate::{
     SystemClock, TracingLog,
     capability::{KvSpaces, NoSecrets},
     compile::Source,
+    compute::ComputeThreads,
     metrics::NoObserver,
     pool::Pool,
     runtime::{RuntimeConfig, Runtimes},
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) kv: KvSpaces,
     pub(crate) places: Arc<Places>,
+    pub(crate) compute: Arc<ComputeThreads>,
     pools: Mutex<Vec<Weak<Pool>>>,
 }
 
@@ -265,6 +267,7 @@ impl PluginEngineBuilder {
             http: self.http,
             kv: KvSpaces { backend: kv, shared: self.kv_shared },
             places: Arc::new(Places::new(self.max_instances)),
+            compute: Arc::new(ComputeThreads::new()),
             pools: Mutex::default(),
         })))
     }

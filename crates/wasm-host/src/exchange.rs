@@ -74,8 +74,8 @@ impl Exchange {
         let mut flows = false;
         self.method = parts.method.clone();
         let mut core = shared.core().await;
-        core.state(&shared).request = parts;
-        for index in 0..shared.chain.plugins().len() {
+        core.begin(&shared, parts);
+        for index in 0..shared.chain().plugins().len() {
             core.reached = index + 1;
             if !core.is_for(&shared, index) {
                 core.passed = index + 1;
@@ -132,9 +132,11 @@ impl Exchange {
     /// headers; those that see the response, its method and target.
     fn release_request(&mut self, state: &mut ExchangeState, body: Body, flows: bool) -> Request<Body> {
         self.routing.clone_from(&state.routing);
-        let phases = self.shared.chain.phases();
+        let phases = self.shared.chain().phases();
         let parts = if flows || phases.error {
             state.request.clone()
+        } else if !phases.follow_a_request() {
+            std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
         } else {
             let mut left = Request::new(()).into_parts().0;
             left.method.clone_from(&state.request.method);
@@ -172,7 +174,7 @@ impl Exchange {
     /// Runs the response phases of the plugins that let the request pass, in reverse order. Each sees the response as
     /// the plugins behind it left it. A plugin that reads the body ahead is waited for.
     pub async fn on_response(&mut self, response: Response<Body>) -> Response<Body> {
-        let phases = self.shared.chain.phases();
+        let phases = self.shared.chain().phases();
         if !phases.response && !phases.response_body {
             return response;
         }
@@ -195,7 +197,7 @@ impl Exchange {
                     if reading.mode == BodyMode::None {
                         continue;
                     }
-                    let takes_whole = shared.chain.plugins().get(index).is_some_and(Plugin::takes_whole_messages);
+                    let takes_whole = shared.chain().plugins().get(index).is_some_and(Plugin::takes_whole_messages);
                     if takes_whole && streams(&core.state(&shared).response.headers) {
                         core.pass_stream(&shared, index);
                         continue;
@@ -276,7 +278,7 @@ impl Exchange {
 
     /// Runs the complete phase of the plugins that the request reached, and ends the exchange.
     pub async fn complete(self, summary: Summary) {
-        if self.shared.chain.phases().complete {
+        if self.shared.chain().phases().complete {
             let end = Arc::new(ExchangeEnd { summary, decisions: self.decisions() });
             let mut core = self.shared.core().await;
             for index in (0..core.reached).rev() {
@@ -295,7 +297,7 @@ impl Exchange {
     /// Outside of a tokio runtime the complete phases are skipped, with a warning.
     pub fn complete_in_background(self, summary: Summary) {
         static COMPLETING_NOW: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(COMPLETING)));
-        if !self.shared.chain.phases().complete {
+        if !self.shared.chain().phases().complete {
             return self.finish();
         }
         let place = Arc::clone(&COMPLETING_NOW).try_acquire_owned();
@@ -372,7 +374,7 @@ fn on_complete<'a>(
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
-            .field("chain", &self.shared.chain)
+            .field("chain", self.shared.chain())
             .field("decisions", &self.decisions())
             .finish_non_exhaustive()
     }

@@ -48,8 +48,10 @@ mod scope;
 mod abi;
 mod compile;
 mod compile_cache;
+mod compute;
 mod epoch;
 mod meter;
+mod per_thread;
 mod runtime;
 mod store;
 

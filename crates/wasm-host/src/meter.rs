@@ -3,12 +3,12 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     task::Poll,
     time::{Duration, Instant},
 };
 
-use crate::epoch::TICK;
+use crate::{epoch::TICK, metrics::Took};
 
 /// What a stretch between two looks at the clock counts at most. A running guest is looked at on every tick: a stretch
 /// that is longer was spent waiting for a processor.
@@ -32,10 +32,12 @@ pub(crate) struct Meter {
     cpu_used: AtomicU64,
     cpu_limit: AtomicU64,
     wall_limit: AtomicU64,
+    /// The guest was interrupted to let others run, and waits for nothing.
+    computes: AtomicBool,
 }
 
-impl Meter {
-    pub(crate) fn new() -> Self {
+impl Default for Meter {
+    fn default() -> Self {
         Self {
             origin: Instant::now(),
             started: AtomicU64::new(0),
@@ -43,26 +45,35 @@ impl Meter {
             cpu_used: AtomicU64::new(0),
             cpu_limit: AtomicU64::new(0),
             wall_limit: AtomicU64::new(0),
+            computes: AtomicBool::new(false),
         }
     }
+}
 
+impl Meter {
     /// Starts the deadlines of one call.
     pub(crate) fn start(&self, cpu: Duration, wall: Duration) {
         let now = self.now();
         self.started.store(now, Relaxed);
         self.running_since.store(now, Relaxed);
         self.cpu_used.store(0, Relaxed);
+        self.computes.store(false, Relaxed);
         self.cpu_limit.store(nanos(cpu), Relaxed);
         self.wall_limit.store(nanos(wall), Relaxed);
     }
 
     /// Wall-clock time since the start.
-    pub(crate) fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.now().saturating_sub(self.started.load(Relaxed)))
+    pub(crate) fn took(&self) -> Took {
+        let now = self.now();
+        Took {
+            duration: Duration::from_nanos(now.saturating_sub(self.started.load(Relaxed))),
+            ended: self.origin + Duration::from_nanos(now),
+        }
     }
 
-    /// Which deadline has passed, if one has. Called while the guest runs.
-    pub(crate) fn check(&self) -> Result<(), Overrun> {
+    /// A tick has come while the guest runs: which deadline has passed, if one has. True: it has computed for a tick or
+    /// longer, and is to let others run.
+    pub(crate) fn tick(&self) -> Result<bool, Overrun> {
         let now = self.now();
         let cpu = self.cpu_used.load(Relaxed) + self.stretch(now);
         let cpu_limit = self.cpu_limit.load(Relaxed);
@@ -73,22 +84,36 @@ impl Meter {
         if now.saturating_sub(self.started.load(Relaxed)) > wall_limit {
             return Err(Overrun::Wall(Duration::from_nanos(wall_limit)));
         }
-        Ok(())
+        let computes = cpu >= nanos(TICK);
+        self.computes.store(computes, Relaxed);
+        Ok(computes)
+    }
+
+    /// Whether the last poll of a call was pending because the guest computes.
+    pub(crate) fn computes(&self) -> bool {
+        self.computes.load(Relaxed)
     }
 
     /// Drives a call to its end or to its wall-clock deadline. A call that never waits arms no timer.
     pub(crate) async fn drive<T>(&self, call: impl Future<Output = T>) -> Result<T, Overrun> {
         let mut call = pin!(call);
         let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
+        let mut has_paused = false;
         poll_fn(|cx| {
-            if timer.is_some() {
+            if has_paused {
                 self.running_since.store(self.now(), Relaxed);
+                self.computes.store(false, Relaxed);
             }
             if let Poll::Ready(output) = call.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
             let now = self.now();
             self.cpu_used.fetch_add(self.stretch(now), Relaxed);
+            has_paused = true;
+            if self.computes() {
+                // It is polled again at once, and looked at on the next tick.
+                return Poll::Pending;
+            }
             let wall_limit = Duration::from_nanos(self.wall_limit.load(Relaxed));
             let timer = timer.get_or_insert_with(|| {
                 let spent = Duration::from_nanos(now.saturating_sub(self.started.load(Relaxed)));

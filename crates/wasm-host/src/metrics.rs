@@ -1,13 +1,13 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
-use crate::{CacheStats, CircuitState, FailureClass, Phase};
+use crate::{CacheStats, CircuitState, FailureClass, Phase, per_thread::PerThread};
 
 /// Who is told of what plugins do, to count it. Called on the request's path: it must not block.
 pub trait Observer: Send + Sync + fmt::Debug {
@@ -126,29 +126,52 @@ pub struct PluginStats {
     pub cache: Option<CacheStats>,
 }
 
+/// What a plugin has done so far. Each thread counts for itself.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    executions: AtomicU64,
-    execution_nanos: AtomicU64,
-    longest_nanos: AtomicU64,
-    /// Nanoseconds since 1970; 0 before the first one.
-    last_nanos: AtomicU64,
+    calls: PerThread<Calls>,
     failures: [AtomicU64; FailureClass::ALL.len()],
-    pub(crate) pool_hits: AtomicU64,
-    pub(crate) pool_misses: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    ended: AtomicU64,
+    nanos: AtomicU64,
+    longest_nanos: AtomicU64,
+    /// When the last one ended, in nanoseconds after [`ORIGIN`]; 0 before the first one.
+    last_nanos: AtomicU64,
+    pool_hits: AtomicU64,
+    pool_misses: AtomicU64,
+}
+
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// How long a call took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Took {
+    pub(crate) duration: Duration,
+    pub(crate) ended: Instant,
+}
+
+impl Took {
+    /// A call that was not made.
+    pub(crate) fn nothing() -> Self {
+        Self { duration: Duration::ZERO, ended: Instant::now() }
+    }
 }
 
 impl Counters {
-    pub(crate) fn count(&self, outcome: Outcome, duration: Duration) {
+    pub(crate) fn count(&self, outcome: Outcome, Took { duration, ended }: Took) {
         if matches!(outcome, Outcome::CircuitOpen | Outcome::StreamPassed) {
             return;
         }
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.executions.fetch_add(1, Relaxed);
-        self.execution_nanos.fetch_add(nanos, Relaxed);
-        self.longest_nanos.fetch_max(nanos, Relaxed);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_nanos.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        let calls = self.calls.own();
+        calls.ended.fetch_add(1, Relaxed);
+        calls.nanos.fetch_add(nanos(duration), Relaxed);
+        if calls.longest_nanos.load(Relaxed) < nanos(duration) {
+            calls.longest_nanos.fetch_max(nanos(duration), Relaxed);
+        }
+        calls.last_nanos.store(nanos(ended.saturating_duration_since(*ORIGIN)).max(1), Relaxed);
         if let Outcome::Failed(class) = outcome
             && let Some(counter) = self.failures.get(class as usize)
         {
@@ -156,21 +179,33 @@ impl Counters {
         }
     }
 
+    /// An exchange got an idle instance, or a new one.
+    pub(crate) fn checked_out(&self, is_idle: bool) {
+        let calls = self.calls.own();
+        let counter = if is_idle { &calls.pool_hits } else { &calls.pool_misses };
+        counter.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn read(&self) -> PluginStats {
         let failures = FailureClass::ALL.iter().zip(&self.failures).map(|(class, count)| (*class, count.load(Relaxed)));
+        let of_each = |read: fn(&Calls) -> &AtomicU64| self.calls.iter().map(move |calls| read(calls).load(Relaxed));
+        let last = of_each(|calls| &calls.last_nanos).max().filter(|nanos| *nanos > 0);
+        let ago = last.map(|nanos| ORIGIN.elapsed().saturating_sub(Duration::from_nanos(nanos)));
         PluginStats {
-            executions: self.executions.load(Relaxed),
-            execution_time: Duration::from_nanos(self.execution_nanos.load(Relaxed)),
-            longest_execution: Duration::from_nanos(self.longest_nanos.load(Relaxed)),
-            last_execution: Some(self.last_nanos.load(Relaxed))
-                .filter(|nanos| *nanos > 0)
-                .map(|nanos| UNIX_EPOCH + Duration::from_nanos(nanos)),
+            executions: of_each(|calls| &calls.ended).sum(),
+            execution_time: Duration::from_nanos(of_each(|calls| &calls.nanos).sum()),
+            longest_execution: Duration::from_nanos(of_each(|calls| &calls.longest_nanos).max().unwrap_or(0)),
+            last_execution: ago.and_then(|ago| SystemTime::now().checked_sub(ago)),
             failures: failures.filter(|(_, count)| *count > 0).collect(),
-            pool_hits: self.pool_hits.load(Relaxed),
-            pool_misses: self.pool_misses.load(Relaxed),
+            pool_hits: of_each(|calls| &calls.pool_hits).sum(),
+            pool_misses: of_each(|calls| &calls.pool_misses).sum(),
             ..PluginStats::default()
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -180,10 +215,11 @@ mod tests {
     #[test]
     fn sums_the_time_of_calls_that_were_made() {
         let counters = Counters::default();
-        counters.count(Outcome::Continue, Duration::from_millis(3));
-        counters.count(Outcome::Failed(FailureClass::Trap), Duration::from_millis(5));
-        counters.count(Outcome::CircuitOpen, Duration::from_secs(1));
-        counters.count(Outcome::StreamPassed, Duration::from_secs(1));
+        let took = |millis| Took { duration: Duration::from_millis(millis), ..Took::nothing() };
+        counters.count(Outcome::Continue, took(3));
+        counters.count(Outcome::Failed(FailureClass::Trap), took(5));
+        counters.count(Outcome::CircuitOpen, took(1000));
+        counters.count(Outcome::StreamPassed, took(1000));
         let stats = counters.read();
         assert_eq!((stats.executions, stats.failures), (2, vec![(FailureClass::Trap, 1)]));
         assert_eq!(stats.execution_time, Duration::from_millis(8));

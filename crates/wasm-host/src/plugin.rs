@@ -6,7 +6,7 @@ mod ticks;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,9 +21,10 @@ use crate::{
     abi::{Declared, GuestPre},
     breaker::Breaker,
     compile::CompiledCode,
+    message::ExchangeState,
     metrics::Counters,
     pool::{Permit, Pool},
-    store::{Instance, PluginContext, Startup},
+    store::{GuestCall, Instance, PluginContext, Startup},
 };
 
 /// A plugin that is ready to be put in chains: compiled code with its configuration, limits and grants.
@@ -206,22 +207,22 @@ impl Plugin {
         let permit = self.0.pool.enter().await?;
         let instance = match self.0.pool.take() {
             Some(instance) => {
-                self.0.counters.pool_hits.fetch_add(1, Relaxed);
+                self.0.counters.checked_out(true);
                 instance
             }
             None => self.fresh_instance().await?,
         };
-        Ok(Seat { instance, plugin: self.clone(), permit })
+        Ok(Seat { instance, permit })
     }
 
     /// An instance that nobody has used.
     pub(crate) async fn check_out_fresh(&self) -> Result<Seat, Failure> {
         let permit = self.0.pool.enter().await?;
-        Ok(Seat { instance: self.fresh_instance().await?, plugin: self.clone(), permit })
+        Ok(Seat { instance: self.fresh_instance().await?, permit })
     }
 
     async fn fresh_instance(&self) -> Result<Instance, Failure> {
-        self.0.counters.pool_misses.fetch_add(1, Relaxed);
+        self.0.counters.checked_out(false);
         self.0.start_instance().await.map_err(|startup| match startup {
             Startup::Failed(failure) => failure,
             Startup::ConfigRefused(message) => {
@@ -309,16 +310,27 @@ impl fmt::Debug for Plugin {
 /// An instance that an exchange holds. Dropped, the instance is gone: only [`Seat::give_back`] may keep it.
 pub(crate) struct Seat {
     pub(crate) instance: Instance,
-    plugin: Plugin,
     permit: Permit,
 }
 
 impl Seat {
+    /// See [`Instance::call`].
+    pub(crate) async fn call<T: Send + 'static>(
+        self,
+        state: &mut Option<Box<ExchangeState>>,
+        phase: Phase,
+        call: impl GuestCall<T>,
+    ) -> (Self, Result<T, Failure>) {
+        let Self { instance, permit } = self;
+        let (instance, result) = instance.call(state, phase, call).await;
+        (Self { instance, permit }, result)
+    }
+
     /// Returns an instance whose last call returned cleanly.
     pub(crate) fn give_back(self) {
-        let Self { mut instance, plugin, permit } = self;
+        let Self { mut instance, permit } = self;
         if instance.holds_nothing() {
-            plugin.0.pool.put(instance, Some(permit));
+            permit.put(instance);
         }
     }
 }

@@ -1,18 +1,16 @@
 //! The instances of one plugin: who may have one, and which are kept.
 
+mod gate;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{Failure, FailureClass, Limits, store::Instance};
+use self::gate::Gate;
+use crate::{Failure, FailureClass, Limits, per_thread::PerThread, store::Instance};
 
 /// What becomes of an instance after an exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,19 +44,11 @@ impl Default for Reuse {
 }
 
 pub(crate) struct Pool {
+    gate: Gate,
     reuse: Option<Reuse>,
-    /// One stack for each thread, as far as there are: a thread finds its own instance warm and its lock free.
-    idle: Box<[Mutex<Vec<Instance>>]>,
-    idle_count: AtomicUsize,
-    gate: Arc<Gate>,
-    waiting: AtomicU32,
-    limits: (u32, u32, Duration),
-}
-
-/// Counts the instances at work.
-struct Gate {
-    permits: Semaphore,
-    active: AtomicU64,
+    /// A thread finds its own instances warm and its lock free.
+    idle: PerThread<Mutex<Vec<Instance>>>,
+    patience: Duration,
 }
 
 impl Pool {
@@ -67,52 +57,45 @@ impl Pool {
             PoolPolicy::Fresh => None,
             PoolPolicy::Reuse(reuse) => Some(reuse.clone()),
         };
-        let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
-        Self {
-            reuse,
-            idle: (0..threads).map(|_| Mutex::default()).collect(),
-            idle_count: AtomicUsize::new(0),
-            gate: Arc::new(Gate {
-                permits: Semaphore::new(limits.concurrency.max(1) as usize),
-                active: AtomicU64::new(0),
-            }),
-            waiting: AtomicU32::new(0),
-            limits: (limits.concurrency, limits.queue, limits.wall),
-        }
+        Self { gate: Gate::new(limits), reuse, idle: PerThread::default(), patience: limits.wall }
     }
 
     /// Waits for a place among the instances at work, no longer than a call may take.
-    pub(crate) async fn enter(&self) -> Result<Permit, Failure> {
-        let (concurrency, queue, patience) = self.limits;
-        if let Ok(permit) = self.gate.permits.try_acquire() {
-            return Ok(Permit::new(&self.gate, permit));
+    pub(crate) async fn enter(self: &Arc<Self>) -> Result<Permit, Failure> {
+        if !self.gate.try_enter() {
+            self.wait().await?;
         }
-        let _waiting = Waiting::begin(&self.waiting, queue).ok_or_else(|| {
+        Ok(Permit(Arc::clone(self)))
+    }
+
+    #[cold]
+    async fn wait(&self) -> Result<(), Failure> {
+        let (concurrency, queue) = self.gate.bounds;
+        let waiting = self.gate.begin_waiting().ok_or_else(|| {
             Failure::new(
                 FailureClass::Saturated,
                 format!("{concurrency} instances at work (`limits.concurrency`) and {queue} exchanges waiting (`limits.queue`)"),
             )
         })?;
-        match tokio::time::timeout(patience, self.gate.permits.acquire()).await {
-            Ok(Ok(permit)) => Ok(Permit::new(&self.gate, permit)),
-            _ => Err(Failure::new(FailureClass::Saturated, format!("no instance was free within {patience:?}"))),
-        }
+        let patience = self.patience;
+        tokio::time::timeout(patience, waiting.until_entered())
+            .await
+            .map_err(|_| Failure::new(FailureClass::Saturated, format!("no instance was free within {patience:?}")))
     }
 
     /// An instance that waits, if one does: this thread's latest first.
     pub(crate) fn take(&self) -> Option<Instance> {
-        if self.idle_count.load(Relaxed) == 0 {
+        let reuse = self.reuse.as_ref()?;
+        if self.gate.idle.load(Relaxed) == 0 {
             return None;
         }
-        let own = own_index();
-        for distance in 0..self.idle.len() {
-            let shard = self.idle.get((own + distance) % self.idle.len())?;
+        for (distance, shard) in self.idle.own_first().enumerate() {
             loop {
                 let instance =
                     if distance == 0 { shard.lock().pop() } else { shard.try_lock().and_then(|mut idle| idle.pop()) };
                 let Some(instance) = instance else { break };
-                self.idle_count.fetch_sub(1, Relaxed);
-                if self.reuse.as_ref().is_some_and(|reuse| fits(&instance, reuse)) {
+                self.gate.idle.fetch_sub(1, Relaxed);
+                if fits(&instance, reuse) {
                     return Some(instance);
                 }
                 instance.retire(None);
@@ -124,7 +107,7 @@ impl Pool {
     /// Drops an instance at rest. Whether there was one.
     pub(crate) fn drop_one(&self) -> bool {
         let Some(instance) = self.idle.iter().find_map(|shard| shard.lock().pop()) else { return false };
-        self.idle_count.fetch_sub(1, Relaxed);
+        self.gate.idle.fetch_sub(1, Relaxed);
         instance.retire(None);
         true
     }
@@ -134,34 +117,32 @@ impl Pool {
         let Some(reuse) = self.reuse.as_ref().filter(|reuse| fits(&instance, reuse)) else {
             return instance.retire(permit);
         };
-        if self.idle_count.fetch_add(1, Relaxed) >= reuse.max_idle {
-            self.idle_count.fetch_sub(1, Relaxed);
+        if self.gate.idle.fetch_add(1, Relaxed) >= reuse.max_idle {
+            self.gate.idle.fetch_sub(1, Relaxed);
             return instance.retire(permit);
         }
-        if let Some(shard) = self.idle.get(own_index() % self.idle.len().max(1)) {
-            let mut idle = shard.lock();
-            idle.push(instance);
-            // The oldest rest at the bottom, where nobody takes them from.
-            while idle.first().is_some_and(|oldest| !fits(oldest, reuse)) {
-                idle.remove(0).retire(None);
-                self.idle_count.fetch_sub(1, Relaxed);
-            }
+        let mut idle = self.idle.own().lock();
+        idle.push(instance);
+        // The oldest rest at the bottom, where nobody takes them from.
+        while idle.first().is_some_and(|oldest| !fits(oldest, reuse)) {
+            idle.remove(0).retire(None);
+            self.gate.idle.fetch_sub(1, Relaxed);
         }
     }
 
     /// How many instances are at rest, in about: others come and go meanwhile.
     pub(crate) fn idle_count(&self) -> usize {
-        self.idle_count.load(Relaxed)
+        self.gate.idle.load(Relaxed)
     }
 
     /// How many instances are at work.
     pub(crate) fn active(&self) -> u64 {
-        self.gate.active.load(Relaxed)
+        self.gate.active.load(Relaxed).into()
     }
 
     /// How many exchanges wait for an instance.
     pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.load(Relaxed).into()
+        self.gate.waiting.load(Relaxed).into()
     }
 
     /// How many instances are at rest, and their bytes of memory.
@@ -185,43 +166,19 @@ fn fits(instance: &Instance, reuse: &Reuse) -> bool {
         && reuse.max_memory.is_none_or(|memory| instance.memory() <= memory)
 }
 
-/// A number of this thread's own.
-fn own_index() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! { static INDEX: usize = NEXT.fetch_add(1, Relaxed); }
-    INDEX.with(|index| *index)
-}
-
-/// Leave to have an instance at work. Dropping it lets the next exchange in.
-pub(crate) struct Permit(Arc<Gate>);
+/// Leave to have an instance of this pool at work. Dropping it lets the next exchange in.
+pub(crate) struct Permit(Arc<Pool>);
 
 impl Permit {
-    fn new(gate: &Arc<Gate>, permit: SemaphorePermit<'_>) -> Self {
-        permit.forget();
-        gate.active.fetch_add(1, Relaxed);
-        Self(Arc::clone(gate))
+    /// Takes an instance back that returned cleanly.
+    pub(crate) fn put(self, instance: Instance) {
+        let pool = Arc::clone(&self.0);
+        pool.put(instance, Some(self));
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Relaxed);
-        self.0.permits.add_permits(1);
-    }
-}
-
-/// A place in the queue.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn begin(waiting: &'a AtomicU32, bound: u32) -> Option<Self> {
-        let place = Self(waiting);
-        (waiting.fetch_add(1, Relaxed) < bound).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.0.gate.leave();
     }
 }

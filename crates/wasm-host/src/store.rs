@@ -12,7 +12,9 @@ mod wasi_http;
 
 use std::{
     fmt,
+    future::poll_fn,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -21,7 +23,7 @@ use wasmtime_wasi::I32Exit;
 
 pub(crate) use self::{
     command::run_command,
-    host::{HostState, HostStop, Message, PluginContext},
+    host::{HostState, HostStop, Link, Message, PluginContext},
     places::Places,
     sources::Sources,
 };
@@ -29,8 +31,10 @@ use self::{host::HOST_RESOURCES, places::NoPlace};
 use crate::{
     Failure, FailureClass,
     abi::{BoxFuture, Declared, Guest, GuestError, GuestPre, GuestResult, HostStore},
+    compute::{Computed, Underway},
     message::{ExchangeState, Phase},
-    meter::{Meter, Overrun},
+    meter::Overrun,
+    metrics::Took,
     pool::Permit,
 };
 
@@ -38,7 +42,7 @@ use crate::{
 pub(crate) struct Instance {
     store: HostStore,
     guest: Box<dyn Guest>,
-    meter: Arc<Meter>,
+    link: Arc<Link>,
     /// The guest is told when it goes.
     cleans_up: bool,
     /// An error that the guest returns leaves it as it was.
@@ -47,15 +51,18 @@ pub(crate) struct Instance {
     pub(crate) uses: u32,
 }
 
-/// The exchange's state in the guest's reach. It comes back when the call ends, also when it is cancelled.
+/// The exchange's state is in the guest's reach. When the call is cancelled, it is taken from what is left of the instance.
 struct Lent<'a> {
-    instance: &'a mut Instance,
+    link: Arc<Link>,
     state: &'a mut Option<Box<ExchangeState>>,
+    is_back: bool,
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        *self.state = self.instance.store.data_mut().exchange.take();
+        if !self.is_back {
+            *self.state = self.link.left_behind.lock().take();
+        }
     }
 }
 
@@ -72,13 +79,13 @@ impl Instance {
         plugin: &Arc<PluginContext>,
         pre: &dyn GuestPre,
     ) -> Result<Self, Startup> {
-        let meter = Arc::new(Meter::new());
-        let mut store = open(engine, plugin, &meter).map_err(|full| Startup::Failed(saturated(&full)))?;
+        let link = Link::new(plugin);
+        let mut store = open(engine, plugin, &link).map_err(|full| Startup::Failed(saturated(&full)))?;
 
         let startup = plugin.limits.startup;
         refuel(&mut store, Phase::Configure);
-        meter.start(startup, startup);
-        let guest = meter.drive(pre.instantiate(&mut store)).await;
+        link.meter.start(startup, startup);
+        let guest = link.meter.drive(pre.instantiate(&mut store)).await;
         let guest = match guest {
             Ok(Ok(guest)) => guest,
             Ok(Err(error)) => {
@@ -89,10 +96,11 @@ impl Instance {
             Err(overrun) => return Err(late(overrun.into(), startup)),
         };
         let (cleans_up, outlives_errors) = (pre.cleans_up(), pre.outlives_errors());
-        let mut instance = Self { store, guest, meter, cleans_up, outlives_errors, created: Instant::now(), uses: 0 };
+        let mut instance = Self { store, guest, link, cleans_up, outlives_errors, created: Instant::now(), uses: 0 };
         if pre.phases().configure {
-            let left = startup.saturating_sub(instance.elapsed());
-            let configured =
+            let left = startup.saturating_sub(instance.took().duration);
+            let configured;
+            (instance, configured) =
                 instance.call_within((left, left), Phase::Configure, |guest, store| guest.configure(store)).await;
             match configured {
                 Ok(()) => {}
@@ -107,41 +115,56 @@ impl Instance {
     }
 
     /// Asks the guest what it wants to see, within the time for starting it.
-    pub(crate) async fn declare(&mut self) -> Result<Declared, Failure> {
+    pub(crate) async fn declare(self) -> Result<(Self, Declared), Failure> {
         let startup = self.store.data().plugin.limits.startup;
-        let declared =
+        let (mut instance, declared) =
             self.call_within((startup, startup), Phase::Configure, |guest, store| guest.declare(store)).await;
-        self.uses = 0;
-        declared
+        instance.uses = 0;
+        declared.map(|declared| (instance, declared))
     }
 
     /// Calls one phase of the guest for an exchange, within the plugin's limits. The exchange's state is in the
-    /// guest's reach while the call lasts, and is back in `state` afterwards, however the call ended.
-    pub(crate) async fn call<T>(
-        &mut self,
+    /// guest's reach while the call lasts, and is back in `state` afterwards, however the call ended. When it is cancelled, the
+    /// instance is gone.
+    pub(crate) async fn call<T: Send + 'static>(
+        mut self,
         state: &mut Option<Box<ExchangeState>>,
         phase: Phase,
-        call: impl for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
-    ) -> Result<T, Failure> {
+        call: impl GuestCall<T>,
+    ) -> (Self, Result<T, Failure>) {
         let limits = &self.store.data().plugin.limits;
         let deadlines = (limits.cpu, limits.wall);
         self.store.data_mut().exchange = state.take();
-        let lent = Lent { instance: self, state };
-        lent.instance.call_within(deadlines, phase, call).await
+        let mut lent = Lent { link: Arc::clone(&self.link), state, is_back: false };
+        let (mut instance, result) = self.call_within(deadlines, phase, call).await;
+        lent.is_back = true;
+        *lent.state = instance.store.data_mut().exchange.take();
+        (instance, result)
     }
 
-    async fn call_within<T>(
-        &mut self,
+    async fn call_within<T: Send + 'static>(
+        mut self,
         (cpu, wall): (Duration, Duration),
         phase: Phase,
-        call: impl for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
-    ) -> Result<T, Failure> {
+        call: impl GuestCall<T>,
+    ) -> (Self, Result<T, Failure>) {
         self.uses = self.uses.saturating_add(1);
         self.store.data_mut().begin_call();
         refuel(&mut self.store, phase);
         self.store.set_epoch_deadline(1);
-        self.meter.start(cpu, wall);
-        let outcome = self.meter.drive(call(&mut *self.guest, &mut self.store)).await;
+        let link = Arc::clone(&self.link);
+        link.meter.start(cpu, wall);
+        let underway = Box::pin(async move {
+            let Self { store, guest, link, .. } = &mut self;
+            let outcome = link.meter.drive(call(&mut **guest, store)).await;
+            (self, outcome)
+        });
+        let (mut instance, outcome) = drive(underway, &link).await;
+        let outcome = instance.end_call(phase, outcome);
+        (instance, outcome)
+    }
+
+    fn end_call<T>(&mut self, phase: Phase, outcome: Result<GuestResult<T>, Overrun>) -> Result<T, Failure> {
         let state = self.store.data_mut();
         let outcome = match outcome {
             Ok(Ok(value)) => Ok(value),
@@ -160,7 +183,7 @@ impl Instance {
 
     /// Ends an instance whose calls all returned. A guest that cleans up is told, on a task of its own that has the time
     /// of a call and keeps the permit; outside of a tokio runtime it is not told.
-    pub(crate) fn retire(mut self, permit: Option<Permit>) {
+    pub(crate) fn retire(self, permit: Option<Permit>) {
         if !self.cleans_up {
             return;
         }
@@ -168,10 +191,11 @@ impl Instance {
         runtime.spawn(async move {
             let limits = &self.store.data().plugin.limits;
             let times = (limits.cpu, limits.wall);
-            let ended = self.call_within(times, Phase::Configure, |guest, store| guest.clean_up(store)).await;
+            let (instance, ended) =
+                self.call_within(times, Phase::Configure, |guest, store| guest.clean_up(store)).await;
             drop(permit);
             if let Err(failure) = ended {
-                let plugin = &*self.store.data().plugin.name;
+                let plugin = &*instance.store.data().plugin.name;
                 tracing::warn!(plugin, class = failure.class.as_str(), "plugin failed as it went: {}", failure.message);
             }
         });
@@ -186,8 +210,8 @@ impl Instance {
     }
 
     /// How long the last call took, or has taken.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.meter.elapsed()
+    pub(crate) fn took(&self) -> Took {
+        self.link.meter.took()
     }
 
     /// Whether the guest holds nothing of the host that no limit of memory counts.
@@ -202,16 +226,46 @@ impl Instance {
     }
 }
 
+/// A call of a guest. It may go on on another thread than it began on.
+pub(crate) trait GuestCall<T>:
+    for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>> + Send + 'static
+{
+}
+
+impl<T, C> GuestCall<T> for C where
+    C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>> + Send + 'static
+{
+}
+
+/// Drives a call to its end, on this thread for as long as it does not compute.
+async fn drive<T: Send + 'static>(mut underway: Underway<T>, link: &Arc<Link>) -> T {
+    loop {
+        let done = poll_fn(|cx| match underway.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if link.meter.computes() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        if let Some(output) = done.await {
+            return output;
+        }
+        let watched = Arc::clone(link);
+        match link.compute.go_on(underway, move || watched.meter.computes()).await {
+            Computed::Done(output) => return output,
+            Computed::Back(call) => underway = call,
+        }
+    }
+}
+
 /// A store for one guest, which the meter stops.
-fn open(engine: &Engine, plugin: &Arc<PluginContext>, meter: &Arc<Meter>) -> Result<HostStore, NoPlace> {
+fn open(engine: &Engine, plugin: &Arc<PluginContext>, link: &Arc<Link>) -> Result<HostStore, NoPlace> {
     let place = plugin.places.take()?;
-    let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(meter), place));
+    let mut store = Store::new(engine, HostState::new(Arc::clone(plugin), Arc::clone(link), place));
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(plugin.limits.hostcall_bytes);
     store.set_max_component_handles(HOST_RESOURCES);
     store.epoch_deadline_callback(|store| {
-        store.data().meter.check()?;
-        Ok(UpdateDeadline::Yield(1))
+        let computes = store.data().link.meter.tick()?;
+        Ok(if computes { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
     });
     store.set_epoch_deadline(1);
     Ok(store)

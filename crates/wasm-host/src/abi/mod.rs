@@ -268,6 +268,11 @@ impl Phases {
         self.iter().next().is_none()
     }
 
+    /// Whether an exchange has anything to call once its request is on its way.
+    pub(crate) fn follow_a_request(self) -> bool {
+        self.request_body || self.response || self.response_body || self.error || self.complete
+    }
+
     pub(crate) fn union(self, other: Self) -> Self {
         Self {
             configure: self.configure || other.configure,

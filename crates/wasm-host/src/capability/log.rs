@@ -3,7 +3,10 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -171,8 +174,15 @@ pub(crate) fn kept_fields(fields: Vec<(String, String)>) -> Vec<(String, String)
 /// What a guest wrote to stdout or stderr in one call, up to a bound. The end is kept: a panic's text is there.
 #[derive(Clone, Debug)]
 pub(crate) struct GuestOutput {
-    written: Arc<Mutex<Written>>,
+    shared: Arc<Shared>,
     bound: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Almost always it is not, and nobody need take the lock to know.
+    is_written_to: AtomicBool,
+    written: Mutex<Written>,
 }
 
 #[derive(Debug, Default)]
@@ -184,11 +194,12 @@ struct Written {
 
 impl GuestOutput {
     pub(crate) fn new(bound: usize) -> Self {
-        Self { written: Arc::default(), bound }
+        Self { shared: Arc::default(), bound }
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) {
-        let mut written = self.written.lock();
+        let mut written = self.shared.written.lock();
+        self.shared.is_written_to.store(true, Release);
         let over = (written.bytes.len() + bytes.len()).saturating_sub(self.bound);
         written.is_cut |= over > 0;
         let over = over.min(written.bytes.len());
@@ -198,10 +209,11 @@ impl GuestOutput {
     }
 
     pub(crate) fn take(&self) -> Bytes {
-        let Written { bytes, is_cut } = &mut *self.written.lock();
-        if bytes.is_empty() {
+        if !self.shared.is_written_to.load(Acquire) {
             return Bytes::new();
         }
+        let Written { bytes, is_cut } = &mut *self.shared.written.lock();
+        self.shared.is_written_to.store(false, Relaxed);
         let mut bytes = bytes.split().freeze();
         // The rest of a line may be the rest of a secret, which nobody would know.
         if std::mem::take(is_cut)

@@ -1,17 +1,18 @@
 //! Whether a plugin may be called for an exchange, and with which instance.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::core::{Core, Ran, Shared};
 use crate::{
     Failure, Outcome, Phase, Plugin,
     breaker::{Admission, Probe},
+    metrics::Took,
 };
 
 impl Core {
     /// Takes an instance for a plugin before the headers are sent, while its policy can still answer. None: it is there.
     pub(crate) async fn seat_ahead<T>(&mut self, shared: &Shared, index: usize, phase: Phase) -> Option<Ran<T>> {
-        let plugin = shared.chain.plugins().get(index)?;
+        let plugin = shared.chain().plugins().get(index)?;
         if self.place(index).seat.is_some() {
             return None;
         }
@@ -19,7 +20,7 @@ impl Core {
         let probe = match self.admit(index, plugin) {
             Ok(probe) => probe,
             Err(failure) => {
-                shared.ledger.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
+                shared.ledger.note(index, phase, Outcome::CircuitOpen, Took::nothing());
                 return self.fail(shared, index, phase, failure, false);
             }
         };
@@ -40,6 +41,9 @@ impl Core {
             return Ok(place.probe.take());
         }
         let Some(breaker) = plugin.breaker().filter(|_| place.seat.is_none()) else { return Ok(None) };
+        if breaker.is_closed() {
+            return Ok(None);
+        }
         match breaker.admit(Instant::now()) {
             Admission::Allowed => Ok(None),
             Admission::Probe(probe) => Ok(Some(probe)),

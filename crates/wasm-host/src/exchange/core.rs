@@ -5,26 +5,27 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use http::{Response, header};
+use smallvec::SmallVec;
 use tokio::sync::MutexGuard;
 use tracing::Instrument;
 
 use super::ledger::{Decided, Ledger, report};
 use crate::{
     Body, BodyMode, BodyReading, ExchangeFacts, Failure, Outcome, Phase, Phases, Plugin, PluginChain,
-    abi::{BoxFuture, Guest, GuestResult, HostStore},
     breaker::Probe,
     chain::{Consequence, consequence, tag},
     message::{ExchangeState, forget_coding},
+    metrics::Took,
     plugin::Seat,
+    store::GuestCall,
 };
 
 /// One exchange, as its phases and the streams of its bodies share it.
 pub(crate) struct Shared {
-    pub(crate) chain: PluginChain,
     pub(crate) facts: Arc<ExchangeFacts>,
     core: tokio::sync::Mutex<Core>,
     pub(crate) ledger: Arc<Ledger>,
@@ -34,9 +35,9 @@ pub(crate) struct Shared {
 
 /// What one call at a time has.
 pub(crate) struct Core {
-    /// Absent while a call has it, and after a call that was cancelled.
+    /// Absent before the first phase, and while a call has it.
     state: Option<Box<ExchangeState>>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: SmallVec<[Place; 1]>,
     /// The plugins that have let the request pass: they see the response.
     pub(crate) passed: usize,
     /// The plugins that the request has reached: they see how the exchange ended.
@@ -100,7 +101,6 @@ struct Failed {
 
 impl Shared {
     pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
-        let facts = Arc::new(facts);
         let places = chain.plugins().iter().map(|plugin| Place {
             seat: None,
             bypassed: false,
@@ -108,15 +108,17 @@ impl Shared {
             probe: None,
             remaining: plugin.phases(),
         });
-        let core = Core {
-            state: Some(Box::new(ExchangeState::new(Arc::clone(&facts)))),
-            places: places.collect(),
-            passed: 0,
-            reached: 0,
-            cut: None,
-        };
-        let ledger = Arc::new(Ledger::new(chain.plugins().len()));
-        Self { chain, facts, core: tokio::sync::Mutex::new(core), ledger, finished: AtomicBool::new(false) }
+        let core = Core { state: None, places: places.collect(), passed: 0, reached: 0, cut: None };
+        Self {
+            facts: Arc::new(facts),
+            core: tokio::sync::Mutex::new(core),
+            ledger: Arc::new(Ledger::new(chain)),
+            finished: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn chain(&self) -> &PluginChain {
+        &self.ledger.chain
     }
 
     pub(crate) async fn core(&self) -> MutexGuard<'_, Core> {
@@ -133,17 +135,22 @@ impl Shared {
 }
 
 impl Core {
+    /// Begins the exchange with the request as it came.
+    pub(crate) fn begin(&mut self, shared: &Shared, request: http::request::Parts) {
+        self.state = Some(Box::new(ExchangeState::new(Arc::clone(&shared.facts), request)));
+    }
+
     pub(crate) fn state(&mut self, shared: &Shared) -> &mut ExchangeState {
-        self.state.get_or_insert_with(|| Box::new(ExchangeState::new(Arc::clone(&shared.facts))))
+        self.state.get_or_insert_with(|| Box::new(ExchangeState::blank(Arc::clone(&shared.facts))))
     }
 
     /// Calls one phase of one plugin, and deals with its failure.
     pub(crate) async fn run<T, C>(&mut self, shared: &Shared, index: usize, how: PhaseCall, call: C) -> Ran<T>
     where
-        T: Decided,
-        C: for<'a> Fn(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+        T: Decided + Send + 'static,
+        C: GuestCall<T> + Clone,
     {
-        let Some(plugin) = shared.chain.plugins().get(index) else { return Ran::Skipped };
+        let Some(plugin) = shared.chain().plugins().get(index) else { return Ran::Skipped };
         if !plugin.phases().has(how.phase) {
             return Ran::Skipped;
         }
@@ -154,10 +161,11 @@ impl Core {
         }
         let mut retried = false;
         loop {
-            let Failed { failure, was_called } = match self.call(shared, index, plugin, how, retried, &call).await {
-                Ok(decision) => return Ran::Done(decision),
-                Err(failed) => failed,
-            };
+            let Failed { failure, was_called } =
+                match self.call(shared, index, plugin, how, retried, call.clone()).await {
+                    Ok(decision) => return Ran::Done(decision),
+                    Err(failed) => failed,
+                };
             if was_called {
                 report(plugin, how.phase, &shared.facts, &failure);
             }
@@ -184,7 +192,7 @@ impl Core {
         failure: Failure,
         may_retry: bool,
     ) -> Option<Ran<T>> {
-        let Some(plugin) = shared.chain.plugins().get(index) else { return Some(Ran::Skipped) };
+        let Some(plugin) = shared.chain().plugins().get(index) else { return Some(Ran::Skipped) };
         shared.ledger.failed(failure.clone());
         let consequence = consequence(plugin, &failure, phase, may_retry);
         let place = self.place(index);
@@ -212,9 +220,9 @@ impl Core {
 
     /// A failure of a plugin that happened in no call of it: what it asked for could not be had.
     pub(crate) fn fail_uncalled<T>(&mut self, shared: &Shared, index: usize, phase: Phase, failure: Failure) -> Ran<T> {
-        if let Some(plugin) = shared.chain.plugins().get(index) {
+        if let Some(plugin) = shared.chain().plugins().get(index) {
             report(plugin, phase, &shared.facts, &failure);
-            shared.ledger.note(plugin, phase, Outcome::Failed(failure.class), Duration::ZERO);
+            shared.ledger.note(index, phase, Outcome::Failed(failure.class), Took::nothing());
             self.state(shared).begin_call(phase, 0, false);
         }
         self.fail(shared, index, phase, failure, false).unwrap_or(Ran::Bypassed)
@@ -231,8 +239,8 @@ impl Core {
         call: C,
     ) -> Result<T, Failed>
     where
-        T: Decided,
-        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+        T: Decided + Send + 'static,
+        C: GuestCall<T>,
     {
         let PhaseCall { phase, headers_open } = how;
         let undo_wanted = headers_open && (phase == Phase::Error || plugin.policy().may_keep_the_message());
@@ -242,7 +250,7 @@ impl Core {
         let probe = match self.admit(index, plugin) {
             Ok(probe) => probe,
             Err(failure) => {
-                shared.ledger.note(plugin, phase, Outcome::CircuitOpen, Duration::ZERO);
+                shared.ledger.note(index, phase, Outcome::CircuitOpen, Took::nothing());
                 return Err(Failed { failure, was_called: false });
             }
         };
@@ -253,13 +261,13 @@ impl Core {
             action = tracing::field::Empty
         );
         let called = self.call_seated(shared, index, plugin, phase, fresh, call);
-        let (result, duration) = called.instrument(span.clone()).await;
+        let (result, took) = called.instrument(span.clone()).await;
         let outcome = match &result {
             Ok(decision) => decision.outcome(),
             Err(failure) => Outcome::Failed(failure.class),
         };
         span.record("action", outcome.as_str());
-        shared.ledger.note(plugin, phase, outcome, duration);
+        shared.ledger.note(index, phase, outcome, took);
         match (plugin.breaker(), &result) {
             (Some(breaker), Ok(_)) => breaker.succeeded(probe),
             (Some(breaker), Err(failure)) => breaker.failed(probe, failure.class, Instant::now()),
@@ -269,7 +277,7 @@ impl Core {
     }
 
     /// One call on the exchange's instance of the plugin, which stays with the exchange when it is needed again.
-    async fn call_seated<T, C>(
+    async fn call_seated<T: Send + 'static, C>(
         &mut self,
         shared: &Shared,
         index: usize,
@@ -277,9 +285,9 @@ impl Core {
         phase: Phase,
         fresh: bool,
         call: C,
-    ) -> (Result<T, Failure>, Duration)
+    ) -> (Result<T, Failure>, Took)
     where
-        C: for<'a> FnOnce(&'a mut dyn Guest, &'a mut HostStore) -> BoxFuture<'a, GuestResult<T>>,
+        C: GuestCall<T>,
     {
         let place = self.place(index);
         // When the call is cancelled, its instance is gone: a later phase gets another.
@@ -288,12 +296,12 @@ impl Core {
             None if fresh => plugin.check_out_fresh().await,
             None => plugin.check_out().await,
         };
-        let mut seat = match seat {
+        let seat = match seat {
             Ok(seat) => seat,
-            Err(failure) => return (Err(failure), Duration::ZERO),
+            Err(failure) => return (Err(failure), Took::nothing()),
         };
-        let result = seat.instance.call(&mut self.state, phase, call).await;
-        let duration = seat.instance.elapsed();
+        let (seat, result) = seat.call(&mut self.state, phase, call).await;
+        let took = seat.instance.took();
         if result.is_ok() {
             let place = self.place(index);
             place.called = true;
@@ -305,13 +313,13 @@ impl Core {
         } else if seat.instance.is_whole_after(&result) {
             seat.give_back();
         }
-        (result, duration)
+        (result, took)
     }
 
     /// How the plugin reads the body of this message: as it said in the phase of the headers, or else as it declared.
     pub(crate) fn reading(&mut self, shared: &Shared, index: usize, phase: Phase) -> BodyReading {
         let said = self.state(shared).reading.take();
-        let Some(plugin) = shared.chain.plugins().get(index) else { return BodyReading::default() };
+        let Some(plugin) = shared.chain().plugins().get(index) else { return BodyReading::default() };
         if !plugin.phases().has(phase) || self.place(index).bypassed {
             return BodyReading::default();
         }
@@ -339,7 +347,7 @@ impl Core {
 
     /// Whether the plugin is for this request. One that is not is not called in this exchange.
     pub(crate) fn is_for(&mut self, shared: &Shared, index: usize) -> bool {
-        let Some(plugin) = shared.chain.plugins().get(index) else { return false };
+        let Some(plugin) = shared.chain().plugins().get(index) else { return false };
         let is_for = plugin.scope().is_all() || plugin.scope().has(&self.state(shared).request, &shared.facts);
         if !is_for {
             self.place(index).bypassed = true;

@@ -83,7 +83,7 @@ impl Exchange {
         status: StatusCode,
         failure: &Failure,
     ) -> Option<Response<Body>> {
-        let plugin = self.shared.chain.plugins().get(index)?;
+        let plugin = self.shared.chain().plugins().get(index)?;
         let shown = GuestFailure {
             service: None,
             plugin: Some(Arc::clone(plugin.shared_name())),
@@ -130,12 +130,12 @@ async fn show_failure(
     failure: GuestFailure,
     watches: impl Fn(WatchedFailures) -> bool,
 ) -> Option<ErrorAction> {
-    if !shared.chain.phases().error {
+    if !shared.chain().phases().error {
         return None;
     }
     let failure = Arc::new(failure);
     let mut core = shared.core().await;
-    for (index, plugin) in shared.chain.plugins().iter().enumerate().take(end).rev() {
+    for (index, plugin) in shared.chain().plugins().iter().enumerate().take(end).rev() {
         if !watches(plugin.watched()) {
             continue;
         }

@@ -3,15 +3,17 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::types::Decision;
 use crate::{
-    ExchangeFacts, Execution, Failure, Outcome, Phase, Plugin,
+    ExchangeFacts, Execution, Failure, Outcome, Phase, Plugin, PluginChain,
     message::{Action, BodyAction, ErrorAction},
+    metrics::Took,
 };
 
 /// What the plugins of one exchange did, to be read when it is wanted: bodies are still under way when the response's
-/// headers are sent. Cloning is cheap, and holds nothing else of the exchange.
+/// headers are sent. Cloning is cheap, and holds the chain, but nothing else of the exchange.
 #[derive(Clone)]
 pub struct DecisionLog(Arc<Ledger>);
 
@@ -32,42 +34,59 @@ impl fmt::Debug for DecisionLog {
     }
 }
 
-/// What plugins have done.
-pub(crate) struct Ledger(Mutex<Entries>);
+/// What the plugins of a chain have done in one exchange.
+pub(crate) struct Ledger {
+    pub(super) chain: PluginChain,
+    entries: Mutex<Entries>,
+}
 
+#[derive(Default)]
 struct Entries {
-    decisions: Vec<Decision>,
+    decisions: SmallVec<[Entry; 2]>,
     failures: Vec<Failure>,
 }
 
+/// A decision of the plugin with this place in the chain.
+struct Entry {
+    index: usize,
+    phase: Phase,
+    outcome: Outcome,
+    calls: u64,
+    duration: Duration,
+}
+
 impl Ledger {
-    pub(crate) fn new(plugins: usize) -> Self {
-        Self(Mutex::new(Entries { decisions: Vec::with_capacity(plugins), failures: Vec::new() }))
+    pub(crate) fn new(chain: PluginChain) -> Self {
+        Self { chain, entries: Mutex::default() }
     }
 
     pub(crate) fn decisions(&self) -> Vec<Decision> {
-        self.0.lock().decisions.clone()
+        let named = |entry: &Entry| {
+            let Entry { index, phase, outcome, calls, duration } = *entry;
+            let plugin = Arc::clone(self.chain.plugins().get(index)?.shared_name());
+            Some(Decision { plugin, phase, outcome, calls, duration })
+        };
+        self.entries.lock().decisions.iter().filter_map(named).collect()
     }
 
     pub(crate) fn failures(&self) -> Vec<Failure> {
-        self.0.lock().failures.clone()
+        self.entries.lock().failures.clone()
     }
 
     pub(crate) fn failed(&self, failure: Failure) {
-        self.0.lock().failures.push(failure);
+        self.entries.lock().failures.push(failure);
     }
 
-    /// Notes one call. Those with the pieces of one body are one decision.
-    pub(crate) fn note(&self, plugin: &Plugin, phase: Phase, outcome: Outcome, duration: Duration) {
-        plugin.counters().count(outcome, duration);
+    /// Notes one call of a plugin. Those with the pieces of one body are one decision.
+    pub(crate) fn note(&self, index: usize, phase: Phase, outcome: Outcome, took: Took) {
+        let Some(plugin) = self.chain.plugins().get(index) else { return };
+        let duration = took.duration;
+        plugin.counters().count(outcome, took);
         plugin.observer().executed(&Execution { phase, outcome, duration });
-        let decisions = &mut self.0.lock().decisions;
+        let decisions = &mut self.entries.lock().decisions;
         let is_body = matches!(phase, Phase::RequestBody | Phase::ResponseBody);
-        let known = decisions
-            .iter_mut()
-            .rev()
-            .find(|known| is_body && known.phase == phase && Arc::ptr_eq(&known.plugin, plugin.shared_name()));
-        match known {
+        let is_same = |known: &&mut Entry| is_body && known.phase == phase && known.index == index;
+        match decisions.iter_mut().rev().find(is_same) {
             Some(known) => {
                 known.calls += 1;
                 known.duration += duration;
@@ -75,10 +94,7 @@ impl Ledger {
                     known.outcome = outcome;
                 }
             }
-            None => {
-                let plugin = Arc::clone(plugin.shared_name());
-                decisions.push(Decision { plugin, phase, outcome, calls: 1, duration });
-            }
+            None => decisions.push(Entry { index, phase, outcome, calls: 1, duration }),
         }
     }
 }

@@ -204,7 +204,8 @@ impl Reader {
     pub(crate) async fn ask(&self, core: &mut Core, piece: &BodyPiece, headers_open: bool) -> Ran<BodyAction> {
         let direction = self.direction;
         let how = PhaseCall { phase: direction.phase(), headers_open };
-        core.run(&self.shared, self.index, how, |guest, store| on_body(guest, store, direction, piece.clone())).await
+        let piece = piece.clone();
+        core.run(&self.shared, self.index, how, move |guest, store| on_body(guest, store, direction, piece)).await
     }
 
     /// Calls the plugin with one piece of a body that flows.
@@ -246,7 +247,7 @@ impl Reader {
     }
 
     pub(crate) fn plugin(&self) -> Option<&Plugin> {
-        self.shared.chain.plugins().get(self.index)
+        self.shared.chain().plugins().get(self.index)
     }
 
     pub(crate) fn cut_error(&self) -> CutByPlugin {

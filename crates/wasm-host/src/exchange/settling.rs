@@ -1,9 +1,9 @@
 //! Phases that are over, and the instances that no phase needs any more.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::core::{Core, Shared};
-use crate::{Outcome, Phase, Phases};
+use crate::{Outcome, Phase, Phases, metrics::Took};
 
 impl Core {
     /// A phase of a plugin is over, or does not come.
@@ -15,9 +15,7 @@ impl Core {
 
     /// A plugin that takes messages as a whole does not see a response that streams.
     pub(crate) fn pass_stream(&mut self, shared: &Shared, index: usize) {
-        if let Some(plugin) = shared.chain.plugins().get(index) {
-            shared.ledger.note(plugin, Phase::ResponseBody, Outcome::StreamPassed, Duration::ZERO);
-        }
+        shared.ledger.note(index, Phase::ResponseBody, Outcome::StreamPassed, Took::nothing());
         self.over(shared, index, Phase::ResponseBody);
     }
 

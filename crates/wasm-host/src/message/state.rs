@@ -173,10 +173,10 @@ pub(crate) enum PropertyError {
 }
 
 impl ExchangeState {
-    pub(crate) fn new(facts: Arc<ExchangeFacts>) -> Self {
+    pub(crate) fn new(facts: Arc<ExchangeFacts>, request: RequestParts) -> Self {
         Self {
             facts,
-            request: http::Request::new(()).into_parts().0,
+            request,
             response: http::Response::new(()).into_parts().0,
             phase: Phase::Request,
             routing: Routing::default(),
@@ -191,6 +191,11 @@ impl ExchangeState {
             properties_before: Vec::new(),
             trailers_before: None,
         }
+    }
+
+    /// That of an exchange whose request nobody has shown.
+    pub(crate) fn blank(facts: Arc<ExchangeFacts>) -> Self {
+        Self::new(facts, http::Request::new(()).into_parts().0)
     }
 
     /// Gets ready for one call of one plugin.
@@ -289,7 +294,7 @@ mod tests {
 
     #[test]
     fn properties_are_bounded_in_sum() {
-        let mut state = ExchangeState::new(Arc::default());
+        let mut state = ExchangeState::blank(Arc::default());
         let half = vec![0; PROPERTY_BYTES / 2];
         assert_eq!(state.set_property("a", &half), Ok(()));
         assert_eq!(state.set_property("b", &half), Err(PropertyError::TooLarge));
@@ -301,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_failed_call_leaves_no_properties() {
-        let mut state = ExchangeState::new(Arc::default());
+        let mut state = ExchangeState::blank(Arc::default());
         state.begin_call(Phase::Request, 0, true);
         assert_eq!(state.set_property("a", b"kept"), Ok(()));
         state.begin_call(Phase::Request, 0, true);

@@ -254,15 +254,14 @@ impl PluginBuilder {
         let tick = self.tick;
         let mut inner = self.assemble(engine, Code::Loaded { compiled, pre, digest }, config, phases);
         let name = inner.context.name.to_string();
-        let mut instance = match inner.start_instance().await {
+        let instance = match inner.start_instance().await {
             Ok(instance) => instance,
             Err(Startup::Failed(failure)) => return Err(Error::Start { plugin: name, failure }),
             Err(Startup::ConfigRefused(message)) => return Err(Error::ConfigRefused { plugin: name, message }),
         };
-        inner.declared = match instance.declare().await {
-            Ok(declared) => declared,
-            Err(failure) => return Err(Error::Start { plugin: name, failure }),
-        };
+        let (instance, declared) =
+            instance.declare().await.map_err(|failure| Error::Start { plugin: name, failure })?;
+        inner.declared = declared;
         inner.pool.put(instance, None);
         inner.set_readings(wanted)?;
         inner.set_tick(tick)?;

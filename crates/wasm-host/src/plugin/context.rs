@@ -46,6 +46,7 @@ pub(crate) fn context(engine: &PluginEngine, parts: ContextParts) -> PluginConte
         log_rate,
         sources: engine.0.sources.clone(),
         places: Arc::clone(&engine.0.places),
+        compute: Arc::clone(&engine.0.compute),
         instances: AtomicU64::new(0),
     }
 }

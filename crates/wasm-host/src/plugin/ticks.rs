@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Weak, time::Duration};
 
 use super::{Inner, Plugin};
-use crate::{ExchangeFacts, Execution, Failure, Outcome, Phase, exchange::report};
+use crate::{ExchangeFacts, Execution, Failure, Outcome, Phase, exchange::report, metrics::Took};
 
 /// The shortest time between two ticks.
 pub(super) const SHORTEST: Duration = Duration::from_millis(10);
@@ -33,23 +33,23 @@ impl Plugin {
     }
 
     async fn tick_once(&self) {
-        let (result, duration) = match self.check_out().await {
-            Ok(mut seat) => {
-                let result = seat.instance.call(&mut None, Phase::Tick, |guest, store| guest.on_tick(store)).await;
-                let duration = seat.instance.elapsed();
+        let (result, took) = match self.check_out().await {
+            Ok(seat) => {
+                let (seat, result) = seat.call(&mut None, Phase::Tick, |guest, store| guest.on_tick(store)).await;
+                let took = seat.instance.took();
                 if result.is_ok() {
                     seat.give_back();
                 }
-                (result, duration)
+                (result, took)
             }
-            Err(failure) => (Err(failure), Duration::ZERO),
+            Err(failure) => (Err(failure), Took::nothing()),
         };
         let outcome = match &result {
             Ok(()) => Outcome::Continue,
             Err(Failure { class, .. }) => Outcome::Failed(*class),
         };
-        self.counters().count(outcome, duration);
-        self.observer().executed(&Execution { phase: Phase::Tick, outcome, duration });
+        self.counters().count(outcome, took);
+        self.observer().executed(&Execution { phase: Phase::Tick, outcome, duration: took.duration });
         if let Err(failure) = &result {
             report(self, Phase::Tick, &ExchangeFacts::default(), failure);
         }

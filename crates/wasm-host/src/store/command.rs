@@ -7,15 +7,11 @@ use wasmtime::Engine;
 use wasmtime_wasi::I32Exit;
 
 use super::{
-    HostState, PluginContext, open, place_of_trap,
+    HostState, Link, PluginContext, open, place_of_trap,
     stdio::{Captured, OutputFull},
     wasi::CommandIo,
 };
-use crate::{
-    CommandError, CommandLimit, CommandOutput,
-    abi::CommandPre,
-    meter::{Meter, Overrun},
-};
+use crate::{CommandError, CommandLimit, CommandOutput, abi::CommandPre, meter::Overrun};
 
 /// Makes an instance and runs it to its end, both within `limits.wall`. Dropping the future stops the guest.
 pub(crate) async fn run_command(
@@ -26,15 +22,15 @@ pub(crate) async fn run_command(
     stdin: Bytes,
     output_bound: usize,
 ) -> Result<CommandOutput, CommandError> {
-    let meter = Arc::new(Meter::new());
-    let mut store =
-        open(engine, plugin, &meter).map_err(|full| CommandError::Saturated { reason: full.to_string() })?;
+    let link = Link::new(plugin);
+    let meter = &link.meter;
+    let mut store = open(engine, plugin, &link).map_err(|full| CommandError::Saturated { reason: full.to_string() })?;
     let stdout = Captured::new(output_bound);
     store.data_mut().wasi.command = Some(CommandIo { program: Arc::clone(program), stdin, stdout: stdout.clone() });
 
     meter.start(plugin.limits.cpu, plugin.limits.wall);
     let ended = meter.drive(pre.run(&mut store)).await;
-    let duration = meter.elapsed();
+    let duration = meter.took().duration;
     let state = store.data_mut();
     match ended {
         Ok(Ok(())) => {}

@@ -4,6 +4,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use wasmtime::component::ResourceTable;
 
 use super::{
@@ -19,6 +20,7 @@ use crate::{
         LogBudget, LogRate, MetricError, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
         PluginRateLimits, TraceContext,
     },
+    compute::ComputeThreads,
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -41,6 +43,7 @@ pub(crate) struct PluginContext {
     pub(crate) cache: PluginCache,
     pub(crate) sources: Sources,
     pub(crate) places: Arc<Places>,
+    pub(crate) compute: Arc<ComputeThreads>,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,
     pub(crate) rate_limits: PluginRateLimits,
@@ -69,7 +72,7 @@ impl PluginContext {
 pub(crate) struct HostState {
     pub(crate) exchange: Option<Box<ExchangeState>>,
     pub(crate) plugin: Arc<PluginContext>,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) link: Arc<Link>,
     pub(crate) limiter: MemoryLimiter,
     pub(crate) table: ResourceTable,
     pub(crate) response_bytes_left: usize,
@@ -86,6 +89,29 @@ pub(crate) struct HostState {
     pub(super) wasi: Wasi,
     pub(crate) core: CoreState,
     _place: Place,
+}
+
+/// What an instance and the host's side of it share, wherever either is.
+pub(crate) struct Link {
+    pub(crate) meter: Meter,
+    pub(super) compute: Arc<ComputeThreads>,
+    /// The exchange's state, when a call was dropped that had it.
+    pub(super) left_behind: Mutex<Option<Box<ExchangeState>>>,
+}
+
+impl Link {
+    pub(super) fn new(plugin: &PluginContext) -> Arc<Self> {
+        let compute = Arc::clone(&plugin.compute);
+        Arc::new(Self { meter: Meter::default(), compute, left_behind: Mutex::default() })
+    }
+}
+
+impl Drop for HostState {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.exchange.take() {
+            *self.link.left_behind.lock() = Some(exchange);
+        }
+    }
 }
 
 /// What is logged for a guest.
@@ -131,12 +157,12 @@ impl HostStop {
 }
 
 impl HostState {
-    pub(super) fn new(plugin: Arc<PluginContext>, meter: Arc<Meter>, place: Place) -> Self {
+    pub(super) fn new(plugin: Arc<PluginContext>, link: Arc<Link>, place: Place) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HOST_RESOURCES);
         let mut state = Self {
             exchange: None,
-            meter,
+            link,
             limiter: MemoryLimiter::new(&plugin.limits),
             table,
             response_bytes_left: 0,

@@ -38,20 +38,16 @@ struct Calls {
     http: Arc<PluginHttp>,
     trace: TraceContext,
     made: Arc<AtomicU32>,
-    /// Some are found only when a name is resolved, beside the guest.
-    denials: Arc<Mutex<Vec<Denial>>>,
+    /// Some are found only when a name is resolved, beside the guest. There from the first call on.
+    denials: Option<Arc<Mutex<Vec<Denial>>>>,
 }
 
 impl WasiHttp {
     pub(super) fn new(http: &Arc<PluginHttp>, header_bytes: usize) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(header_bytes);
-        let calls = Calls {
-            http: Arc::clone(http),
-            trace: TraceContext::default(),
-            made: Arc::default(),
-            denials: Arc::default(),
-        };
+        let calls =
+            Calls { http: Arc::clone(http), trace: TraceContext::default(), made: Arc::default(), denials: None };
         Self { ctx, calls }
     }
 }
@@ -66,7 +62,8 @@ impl HostState {
 
     /// Logs what was denied to calls since this was done last.
     pub(super) fn log_denied_calls(&mut self) {
-        let denials = std::mem::take(&mut *self.wasi_http.calls.denials.lock());
+        let Some(denials) = &self.wasi_http.calls.denials else { return };
+        let denials = std::mem::take(&mut *denials.lock());
         for (key, what) in denials {
             self.denied("http", key, &what);
         }
@@ -96,7 +93,7 @@ impl WasiHttpHooks for Calls {
             headers: options.first_byte_timeout,
         });
         let sending = self.http.stream(request.map(Body::new), options, self.trace.clone(), &self.made);
-        let denials = Arc::clone(&self.denials);
+        let denials = Arc::clone(self.denials.get_or_insert_default());
         Box::new(async move {
             let sent = match sending {
                 Ok(sending) => sending.await,

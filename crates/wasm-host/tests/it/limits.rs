@@ -1,6 +1,10 @@
 //! Every limit stops a guest that ignores it, and the next request is served.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 use test_guests::{NATIVE_CONFIGURE, NATIVE_MISBEHAVE};
 use wasm_host::{Failure, FailureClass, Limits, Plugin, PoolPolicy, Reuse};
@@ -204,6 +208,21 @@ async fn a_computing_guest_lets_others_in() {
         }
     }
     assert!(served >= 5, "served {served} requests meanwhile");
+}
+
+/// It goes on while nobody polls it and its own thread is held up.
+#[tokio::test(flavor = "current_thread")]
+async fn a_computing_guest_leaves_its_thread() {
+    let hog = misbehaving(Limits { cpu: Duration::from_millis(100), ..patient() }).await;
+    let mut exchange = open([hog]);
+    let mut computing = Box::pin(exchange.on_request(request(&[("x-do", "loop")])));
+    assert!(tokio::time::timeout(Duration::from_millis(20), &mut computing).await.is_err());
+    std::thread::sleep(Duration::from_secs(3));
+    let polled = poll_fn(|cx| Poll::Ready(computing.as_mut().poll(cx))).await;
+    let Poll::Ready(outcome) = polled else { panic!("it has not computed meanwhile") };
+    assert_eq!(answered(outcome).status(), 504);
+    drop(computing);
+    assert_eq!(exchange.failures().first().unwrap().class, FailureClass::CpuDeadline);
 }
 
 #[tokio::test]

@@ -92,6 +92,19 @@ async fn a_dropped_call_discards_its_instance() {
 }
 
 #[tokio::test]
+async fn a_dropped_call_that_computes_stops_and_discards_its_instance() {
+    let limits = Limits { cpu: Duration::from_secs(3600), wall: Duration::from_secs(3600), ..Limits::default() };
+    let plugin = reusing(NATIVE_MISBEHAVE, Reuse::default(), limits).await;
+    let mut exchange = open([plugin.clone()]);
+    let call = exchange.on_request(request(&[("x-do", "loop")]));
+    assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
+    drop(exchange);
+    let stats = plugin.stats();
+    assert_eq!((stats.active, stats.idle), (0, 0));
+    assert_eq!(status(&plugin, &[]).await, 0);
+}
+
+#[tokio::test]
 async fn a_dropped_exchange_discards_its_instances() {
     let plugin = reusing(NATIVE_NOTE_COMPLETION, Reuse::default(), Limits::default()).await;
     let second = reusing(NATIVE_SHARE, Reuse::default(), Limits::default()).await;

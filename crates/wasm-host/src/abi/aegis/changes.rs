@@ -176,7 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn changes_made_ahead_are_those_made_in_order(upstream in edits(), made in edits()) {
-            let mut exchange = ExchangeState::new(Arc::default());
+            let mut exchange = ExchangeState::blank(Arc::default());
             let (mut changes, mut own) = (ResponseChanges::default(), HeaderMap::<u8>::default());
             changes.clear(1000);
             for edit in upstream {
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_new_body_says_its_own_length() {
-        let mut exchange = ExchangeState::new(Arc::default());
+        let mut exchange = ExchangeState::blank(Arc::default());
         for (name, value) in [("content-length", "9"), ("content-encoding", "gzip"), ("etag", "\"a\""), ("x-kept", "1")]
         {
             exchange.response.headers.insert(name, HeaderValue::from_static(value));

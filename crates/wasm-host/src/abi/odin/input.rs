@@ -91,7 +91,7 @@ mod tests {
             received_at: std::time::UNIX_EPOCH + Duration::from_secs(1_704_067_200),
             ..ExchangeFacts::default()
         };
-        let mut exchange = ExchangeState::new(Arc::new(facts));
+        let mut exchange = ExchangeState::blank(Arc::new(facts));
         let request = http::Request::get("/api/users?limit=10&limit=20").header("content-type", "text/plain");
         exchange.request = request.header("x-many", "1").header("x-many", "2").body(()).unwrap().into_parts().0;
         exchange

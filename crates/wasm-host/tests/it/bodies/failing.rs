@@ -8,7 +8,7 @@ use serde_json::json;
 use wasm_host::{Body, FailureAction, FailureClass, FailurePolicy, Limits, RequestOutcome};
 
 use super::{bodies, broken, on_request, on_response};
-use crate::common::{answered, engine, open, passed, streamed, streamed_request, streamed_response, text};
+use crate::common::{answered, engine, load_with, open, passed, streamed, streamed_request, streamed_response, text};
 
 #[tokio::test]
 async fn over_the_bound_the_policy_decides_and_nothing_is_lost() {
@@ -131,6 +131,23 @@ async fn a_body_dropped_in_the_middle_of_a_call_takes_nothing_along() {
         (StatusCode::FORBIDDEN, &"upstream".parse().unwrap())
     );
     assert_eq!(text(response.into_body()).await, "ABC");
+}
+
+/// Wherever the guest was computing: what plugins have shared is there for the response.
+#[tokio::test]
+async fn a_body_dropped_while_its_plugin_computes_takes_nothing_along() {
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { cpu: hour, wall: hour, ..Limits::default() };
+    let config = json!({ "request": { "mode": "chunks", "act": "spin" } });
+    let spins = bodies(config).limits(limits).load(engine()).await.unwrap();
+    let shares = load_with(test_guests::NATIVE_SHARE, json!({ "name": "s" })).await;
+    let mut exchange = open([shares, spins]);
+    let mut request = passed(exchange.on_request(streamed_request(["a"])).await).into_body();
+    assert!(tokio::time::timeout(Duration::from_millis(50), request.frame()).await.is_err());
+    drop(request);
+    let response = exchange.on_response(streamed_response(["abc"])).await;
+    assert_eq!(response.headers()["x-trail"], "ss");
+    assert_eq!(text(response.into_body()).await, "abc");
 }
 
 /// A plugin that failed closed on one body must not let the other one pass unread.

@@ -1,0 +1,38 @@
+//! The gateway beside other proxies, all in front of the same upstream: `peers [ROUNDS [SECONDS]]`.
+//!
+//! The proxy has processor 0 for itself; the upstream and the load generator share processor 1. The proxies take turns,
+//! round after round, each started anew. The figure that holds on a busy machine is the processor time that the proxy
+//! itself takes per request. `cargo xtask bench-peers` installs what is compared here; what is not there is left out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
+#![allow(clippy::print_stdout, reason = "prints its result")]
+
+mod check;
+mod extism;
+mod load;
+mod measure;
+mod peer;
+mod programs;
+mod table;
+
+use benches::{LOAD_PROCESSOR, Server, free_address};
+
+use self::{measure::Bench, programs::nginx};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse().expect("a number"));
+    let rounds: u32 = arguments.next().unwrap_or(7);
+    let seconds: u32 = arguments.next().unwrap_or(3);
+
+    let directory = tempfile::tempdir().unwrap();
+    let upstream = free_address();
+    let server = nginx::upstream(directory.path(), upstream);
+    let _upstream = Server::start(server, LOAD_PROCESSOR, upstream);
+    let bench = Bench { directory: directory.path(), upstream, rounds, seconds };
+
+    let proxies = bench.run(&peer::PROXIES);
+    let mut hosts = bench.run(&peer::HOSTS);
+    hosts.extend(extism::run(rounds, seconds));
+    table::print_proxies(&proxies);
+    table::print_hosts(&hosts);
+    table::print_not_run(proxies.iter().chain(&hosts));
+}

@@ -1,0 +1,78 @@
+//! refgateway with one worker.
+
+use std::{fs, process::Command};
+
+use benches::root;
+use test_guests::NATIVE_FILTER;
+
+use crate::peer::Place;
+
+/// Routes, and plugins.
+const MANY: usize = 1_000;
+
+pub(crate) fn proxy(place: &Place<'_>) -> Command {
+    command(place, r#"routes = [{ name = "all", service = "upstream" }]"#)
+}
+
+pub(crate) fn reused(place: &Place<'_>) -> Command {
+    command(place, &one_route(1, "reuse"))
+}
+
+pub(crate) fn fresh(place: &Place<'_>) -> Command {
+    command(place, &one_route(1, "fresh"))
+}
+
+pub(crate) fn ten(place: &Place<'_>) -> Command {
+    command(place, &one_route(10, "reuse"))
+}
+
+/// A route for each plugin. The one for the path that is asked for is in the middle.
+pub(crate) fn thousand(place: &Place<'_>) -> Command {
+    let route = |number: usize| {
+        let prefix = if number == MANY / 2 { "/api/items".to_owned() } else { format!("/api/items-{number}") };
+        format!(
+            r#"  {{ name = "{prefix}", match = {{ path_prefix = "{prefix}" }}, service = "upstream", chain = ["filter-{number}"] }},"#
+        )
+    };
+    let routes: Vec<_> = (0..MANY).map(route).collect();
+    // All of them keep an instance; there is room for some more.
+    let instances = MANY + 100;
+    let config =
+        format!("plugin_instances = {instances}\nroutes = [\n{}\n]\n{}", routes.join("\n"), plugins(MANY, "reuse"));
+    command(place, &config)
+}
+
+/// So many plugins in one chain.
+fn one_route(filters: usize, pool: &str) -> String {
+    let chain: Vec<_> = (0..filters).map(|number| format!(r#""filter-{number}""#)).collect();
+    let chain = chain.join(", ");
+    let plugins = plugins(filters, pool);
+    format!("routes = [{{ name = \"all\", service = \"upstream\", chain = [{chain}] }}]\n{plugins}")
+}
+
+fn plugins(filters: usize, pool: &str) -> String {
+    let plugin = |number| {
+        format!(r#"  {{ name = "filter-{number}", file = "{NATIVE_FILTER}", pool = {{ mode = "{pool}" }} }},"#)
+    };
+    let plugins: Vec<_> = (0..filters).map(plugin).collect();
+    format!("plugins = [\n{}\n]\n", plugins.join("\n"))
+}
+
+fn command(place: &Place<'_>, rest: &str) -> Command {
+    let Place { address, upstream, .. } = place;
+    let config = format!(
+        r#"
+workers = 1
+access_log = false
+listeners = [{{ address = "{address}" }}]
+admin = {{ address = "127.0.0.1:0" }}
+services = [{{ name = "upstream", upstreams = [{{ url = "http://{upstream}" }}] }}]
+{rest}
+"#
+    );
+    let file = place.directory.join("gateway.toml");
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new(root().join("target/release/refgateway"));
+    command.args(["run", "--config"]).arg(file).env("RUST_LOG", "error");
+    command
+}

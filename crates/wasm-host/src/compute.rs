@@ -1,0 +1,308 @@
+//! Threads for guests that compute: a call that does not return within a tick goes on there, so that the thread it was
+//! made on serves others. A call comes back to its own thread when it waits for the host.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    thread,
+};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::{runtime::Handle, sync::oneshot};
+use tracing::{Dispatch, Span, dispatcher};
+
+/// A call that has begun.
+pub(crate) type Underway<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// As many threads as there are processors, started when they are first needed. They take turns with the calls they have: a
+/// slice of each, which ends at the next tick. They end when this is dropped.
+pub(crate) struct ComputeThreads(Arc<Queue>);
+
+struct Queue {
+    jobs: Mutex<Jobs>,
+    has_changed: Condvar,
+    bound: usize,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Arc<dyn Job>>,
+    threads: usize,
+    idle: usize,
+    is_closed: bool,
+}
+
+/// What became of a call on these threads.
+pub(crate) enum Computed<T> {
+    /// It has ended.
+    Done(T),
+    /// It is to be polled where it was made: it waits for the host, or no thread could be had.
+    Back(Underway<T>),
+}
+
+impl ComputeThreads {
+    pub(crate) fn new() -> Self {
+        let bound = thread::available_parallelism().map_or(1, |threads| threads.get());
+        Self(Arc::new(Queue { jobs: Mutex::default(), has_changed: Condvar::new(), bound }))
+    }
+
+    /// Goes on with a call that computes: one whose last poll was pending and `computes`. Dropping the future drops the call,
+    /// and waits for the slice that is under way.
+    pub(crate) async fn go_on<T: Send + 'static>(
+        &self,
+        call: Underway<T>,
+        computes: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Computed<T> {
+        if let Err(error) = self.0.ensure_thread() {
+            tracing::warn!(%error, "no thread for a plugin that computes: it shares the one it was called on");
+            return Computed::Back(call);
+        }
+        let (sender, outcome) = oneshot::channel();
+        let job = Arc::new(Call {
+            underway: Mutex::new(Some(call)),
+            outcome: Mutex::new(Some(sender)),
+            computes,
+            surroundings: Surroundings::here(),
+        });
+        let _claim = Claim(Arc::clone(&job));
+        self.0.push(job);
+        match outcome.await {
+            Ok(Outcome::Done(output)) => Computed::Done(output),
+            Ok(Outcome::Waits(call)) => Computed::Back(call),
+            Ok(Outcome::Panicked(panic)) => resume_unwind(panic),
+            Err(gone) => resume_unwind(Box::new(gone)),
+        }
+    }
+}
+
+impl Drop for ComputeThreads {
+    fn drop(&mut self) {
+        self.0.jobs.lock().is_closed = true;
+        self.0.has_changed.notify_all();
+    }
+}
+
+impl fmt::Debug for ComputeThreads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComputeThreads").field("bound", &self.0.bound).finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// Starts another thread when all of them are busy and there may be one. Fails when there is none.
+    fn ensure_thread(self: &Arc<Self>) -> io::Result<()> {
+        let mut jobs = self.jobs.lock();
+        if jobs.idle > jobs.waiting.len() || jobs.threads == self.bound {
+            return Ok(());
+        }
+        let queue = Arc::clone(self);
+        match thread::Builder::new().name("wasm-host-compute".into()).spawn(move || queue.work()) {
+            Ok(_) => jobs.threads += 1,
+            Err(error) if jobs.threads == 0 => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn push(&self, job: Arc<dyn Job>) {
+        self.jobs.lock().waiting.push_back(job);
+        self.has_changed.notify_one();
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            if job.compute() {
+                self.jobs.lock().waiting.push_back(job);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Arc<dyn Job>> {
+        let mut jobs = self.jobs.lock();
+        loop {
+            if let Some(job) = jobs.waiting.pop_front() {
+                return Some(job);
+            }
+            if jobs.is_closed {
+                return None;
+            }
+            jobs.idle += 1;
+            self.has_changed.wait(&mut jobs);
+            jobs.idle -= 1;
+        }
+    }
+}
+
+trait Job: Send + Sync {
+    /// One slice. Whether another one is to follow.
+    fn compute(&self) -> bool;
+}
+
+struct Call<T, C> {
+    /// Absent once it has ended, was dropped, or went back.
+    underway: Mutex<Option<Underway<T>>>,
+    outcome: Mutex<Option<oneshot::Sender<Outcome<T>>>>,
+    computes: C,
+    surroundings: Surroundings,
+}
+
+enum Outcome<T> {
+    Done(T),
+    Waits(Underway<T>),
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl<T: Send, C: Fn() -> bool + Send + Sync> Job for Call<T, C> {
+    fn compute(&self) -> bool {
+        let mut slot = self.underway.lock();
+        let Some(mut call) = slot.take() else { return false };
+        // Nobody need be woken: a call that computes is polled again, and one that waits is polled where it was made.
+        let mut context = Context::from_waker(Waker::noop());
+        let poll = || self.surroundings.within(|| call.as_mut().poll(&mut context));
+        let outcome = match catch_unwind(AssertUnwindSafe(poll)) {
+            Ok(Poll::Ready(output)) => Outcome::Done(output),
+            Ok(Poll::Pending) if (self.computes)() => {
+                *slot = Some(call);
+                return true;
+            }
+            Ok(Poll::Pending) => Outcome::Waits(call),
+            Err(panic) => Outcome::Panicked(panic),
+        };
+        if let Some(sender) = self.outcome.lock().take() {
+            // Who made the call may have left.
+            let _ = sender.send(outcome);
+        }
+        false
+    }
+}
+
+/// Who waits for a call. It goes when they go.
+struct Claim<T, C>(Arc<Call<T, C>>);
+
+impl<T, C> Drop for Claim<T, C> {
+    fn drop(&mut self) {
+        drop(self.0.underway.lock().take());
+    }
+}
+
+/// What the polls of a call find around them on its own thread.
+struct Surroundings {
+    runtime: Option<Handle>,
+    dispatch: Dispatch,
+    span: Span,
+}
+
+impl Surroundings {
+    fn here() -> Self {
+        Self {
+            runtime: Handle::try_current().ok(),
+            dispatch: dispatcher::get_default(Dispatch::clone),
+            span: Span::current(),
+        }
+    }
+
+    fn within<R>(&self, poll: impl FnOnce() -> R) -> R {
+        let _runtime = self.runtime.as_ref().map(Handle::enter);
+        dispatcher::with_default(&self.dispatch, || self.span.in_scope(poll))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        time::Duration,
+    };
+
+    use super::*;
+
+    async fn go_on<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static, computes: bool) -> Computed<T> {
+        ComputeThreads::new().go_on(Box::pin(call), move || computes).await
+    }
+
+    /// Pending so often.
+    fn slices<T: Clone>(count: usize, output: T) -> impl Future<Output = T> {
+        let mut left = count;
+        poll_fn(move |_| match left.checked_sub(1) {
+            Some(less) => {
+                left = less;
+                Poll::Pending
+            }
+            None => Poll::Ready(output.clone()),
+        })
+    }
+
+    #[tokio::test]
+    async fn computes_on_another_thread_until_it_is_done() {
+        let home = thread::current().id();
+        let call = async move {
+            assert_ne!(thread::current().id(), home);
+            slices(3, ()).await;
+            Handle::current();
+            7
+        };
+        assert!(matches!(go_on(call, true).await, Computed::Done(7)));
+    }
+
+    #[tokio::test]
+    async fn what_waits_comes_back() {
+        let Computed::Back(call) = go_on(slices(1, 7), false).await else { panic!("it waits") };
+        assert_eq!(call.await, 7);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_that_of_the_caller() {
+        let call = async {
+            let nobody: Option<()> = None;
+            nobody.unwrap();
+        };
+        let caller = tokio::spawn(async move { matches!(go_on(call, true).await, Computed::Done(())) });
+        assert!(caller.await.unwrap_err().is_panic());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_waits_for_is_dropped() {
+        struct Noted(Arc<AtomicBool>);
+        impl Drop for Noted {
+            fn drop(&mut self) {
+                self.0.store(true, SeqCst);
+            }
+        }
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        let noted = Noted(Arc::clone(&is_dropped));
+        let threads = ComputeThreads::new();
+        let endless: Underway<()> = Box::pin(async move {
+            let _noted = noted;
+            slices(usize::MAX, ()).await;
+        });
+        let left = tokio::time::timeout(Duration::from_millis(20), threads.go_on(endless, || true)).await;
+        assert!(left.is_err() && is_dropped.load(SeqCst));
+    }
+
+    #[tokio::test]
+    async fn more_calls_than_threads_take_turns() {
+        let threads = Arc::new(ComputeThreads::new());
+        let done = Arc::new(AtomicUsize::new(0));
+        let calls: Vec<_> = (0..64)
+            .map(|_| {
+                let (threads, done) = (Arc::clone(&threads), Arc::clone(&done));
+                tokio::spawn(async move {
+                    let computed = threads.go_on(Box::pin(slices(100, ())), || true).await;
+                    done.fetch_add(usize::from(matches!(computed, Computed::Done(()))), SeqCst);
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+        assert_eq!(done.load(SeqCst), 64);
+    }
+}
