@@ -3,9 +3,10 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     collections::VecDeque,
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -17,6 +18,16 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{Dispatch, Span, dispatcher};
+
+thread_local! {
+    static IS_COMPUTE_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Waits until the call is back on its own thread. What asks a backend does so there: the backend may know the thread, by
+/// what it keeps for it.
+pub(crate) fn home() -> impl Future<Output = ()> + Send {
+    poll_fn(|_| if IS_COMPUTE_THREAD.get() { Poll::Pending } else { Poll::Ready(()) })
+}
 
 /// A call that has begun.
 pub(crate) type Underway<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -117,6 +128,7 @@ impl Queue {
     }
 
     fn work(&self) {
+        IS_COMPUTE_THREAD.set(true);
         while let Some(job) = self.next() {
             if job.compute() {
                 self.jobs.lock().waiting.push_back(job);
@@ -217,7 +229,6 @@ impl Surroundings {
 #[cfg(test)]
 mod tests {
     use std::{
-        future::poll_fn,
         sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
         time::Duration,
     };
@@ -255,6 +266,18 @@ mod tests {
     #[tokio::test]
     async fn what_waits_comes_back() {
         let Computed::Back(call) = go_on(slices(1, 7), false).await else { panic!("it waits") };
+        assert_eq!(call.await, 7);
+    }
+
+    #[tokio::test]
+    async fn a_backend_is_asked_at_home() {
+        let here = thread::current().id();
+        let call = async move {
+            home().await;
+            assert_eq!(thread::current().id(), here);
+            7
+        };
+        let Computed::Back(call) = go_on(call, false).await else { panic!("it has been asked elsewhere") };
         assert_eq!(call.await, 7);
     }
 

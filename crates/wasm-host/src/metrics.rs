@@ -102,7 +102,7 @@ pub struct PluginStats {
     pub execution_time: Duration,
     /// How long the longest of them took.
     pub longest_execution: Duration,
-    /// When the latest of them ended, by the system's clock.
+    /// When the latest of them ended, by the system's clock as it ran when the process first counted.
     pub last_execution: Option<SystemTime>,
     /// Calls that failed, by class; classes that did not happen are absent.
     pub failures: Vec<(FailureClass, u64)>,
@@ -144,7 +144,8 @@ struct Calls {
     pool_misses: AtomicU64,
 }
 
-static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// One moment by both clocks: a call reads one of them only.
+static ORIGIN: LazyLock<(Instant, SystemTime)> = LazyLock::new(|| (Instant::now(), SystemTime::now()));
 
 /// How long a call took.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +172,7 @@ impl Counters {
         if calls.longest_nanos.load(Relaxed) < nanos(duration) {
             calls.longest_nanos.fetch_max(nanos(duration), Relaxed);
         }
-        calls.last_nanos.store(nanos(ended.saturating_duration_since(*ORIGIN)).max(1), Relaxed);
+        calls.last_nanos.store(nanos(ended.saturating_duration_since(ORIGIN.0)).max(1), Relaxed);
         if let Outcome::Failed(class) = outcome
             && let Some(counter) = self.failures.get(class as usize)
         {
@@ -190,12 +191,11 @@ impl Counters {
         let failures = FailureClass::ALL.iter().zip(&self.failures).map(|(class, count)| (*class, count.load(Relaxed)));
         let of_each = |read: fn(&Calls) -> &AtomicU64| self.calls.iter().map(move |calls| read(calls).load(Relaxed));
         let last = of_each(|calls| &calls.last_nanos).max().filter(|nanos| *nanos > 0);
-        let ago = last.map(|nanos| ORIGIN.elapsed().saturating_sub(Duration::from_nanos(nanos)));
         PluginStats {
             executions: of_each(|calls| &calls.ended).sum(),
             execution_time: Duration::from_nanos(of_each(|calls| &calls.nanos).sum()),
             longest_execution: Duration::from_nanos(of_each(|calls| &calls.longest_nanos).max().unwrap_or(0)),
-            last_execution: ago.and_then(|ago| SystemTime::now().checked_sub(ago)),
+            last_execution: last.map(|nanos| ORIGIN.1 + Duration::from_nanos(nanos)),
             failures: failures.filter(|(_, count)| *count > 0).collect(),
             pool_hits: of_each(|calls| &calls.pool_hits).sum(),
             pool_misses: of_each(|calls| &calls.pool_misses).sum(),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Cache, CacheContent, CacheEntry, CacheNamespace, CacheQuota, CacheUnavailable, CachedResponse};
-use crate::Clock;
+use crate::{Clock, compute::home};
 
 /// Bytes of a key.
 const KEY_BYTES: usize = 1024;
@@ -89,6 +89,13 @@ struct Granted {
     leases: Mutex<HashMap<Box<str>, Duration>>,
 }
 
+impl Granted {
+    async fn entries(&self) -> &dyn CacheNamespace {
+        home().await;
+        &*self.entries
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counters {
     hits: AtomicU64,
@@ -147,7 +154,7 @@ impl PluginCache {
             fresh: lifetime.fresh.min(LONGEST),
             stale: lifetime.stale.min(LONGEST),
         };
-        let evicted = granted.entries.put(key, entry).await?;
+        let evicted = granted.entries().await.put(key, entry).await?;
         granted.leases.lock().remove(key);
         self.counters.stores.fetch_add(1, Relaxed);
         self.counters.evictions.fetch_add(evicted, Relaxed);
@@ -157,7 +164,7 @@ impl PluginCache {
     /// Drops what the key has, and says whether that was anything.
     pub(crate) async fn delete(&self, key: &str) -> Result<bool, CacheProblem> {
         let granted = self.granted(key)?;
-        let existed = granted.entries.delete(key).await?;
+        let existed = granted.entries().await.delete(key).await?;
         granted.leases.lock().remove(key);
         Ok(existed)
     }
@@ -188,7 +195,7 @@ impl PluginCache {
         wanted: impl FnOnce(CacheContent) -> Option<T>,
     ) -> Result<Option<CacheHit<T>>, CacheProblem> {
         let granted = self.granted(key)?;
-        let found = granted.entries.get(key).await?.and_then(|entry| {
+        let found = granted.entries().await.get(key).await?.and_then(|entry| {
             // An entry from the future was stored before the clock was set back: its age is not known, so it is new.
             let age = self.clock.wall().duration_since(entry.stored_at).unwrap_or_default();
             let is_usable = age < entry.lifetime();

@@ -20,7 +20,7 @@ use super::{
     location::{becomes_get, redirect_of},
     message::{headers_of, method_of, size_of},
 };
-use crate::Body;
+use crate::{Body, compute::home};
 
 /// What is meant for one origin and no other.
 const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
@@ -174,6 +174,7 @@ impl PluginHttp {
     }
 
     async fn turn(&self, until: Instant) -> Result<OwnedSemaphorePermit, HttpCallError> {
+        home().await;
         match timeout_at(until, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => Err(HttpCallError::TooManyAtOnce(self.limits.concurrency)),

@@ -7,6 +7,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{KvAccess, KvEntry, KvError, KvGrants, KvNamespace, KvQuota, KvStat, KvStore, KvSwap};
+use crate::compute::home;
 
 /// Bytes of one key.
 const KEY_BYTES: usize = 512;
@@ -113,14 +114,19 @@ impl PluginKv {
         }
     }
 
+    async fn backend(&self) -> &dyn KvStore {
+        home().await;
+        &*self.backend
+    }
+
     pub(crate) async fn get(&self, bucket: &KvBucket, keys: &[String]) -> Answer<Vec<Option<Bytes>>> {
         check_keys(keys)?;
-        Ok(self.backend.get(&bucket.0.namespace, keys, self.answer_bytes).await?)
+        Ok(self.backend().await.get(&bucket.0.namespace, keys, self.answer_bytes).await?)
     }
 
     pub(crate) async fn stat(&self, bucket: &KvBucket, key: &str) -> Answer<Option<KvStat>> {
         check_key(key)?;
-        Ok(self.backend.stat(&bucket.0.namespace, key).await?)
+        Ok(self.backend().await.stat(&bucket.0.namespace, key).await?)
     }
 
     /// Keeps pairs, each with its time to live in milliseconds. Of pairs with the same key the last one counts.
@@ -134,19 +140,19 @@ impl PluginKv {
             let entry = bucket.entry(key, value, ttl)?;
             entries.insert(entry.key.clone(), entry);
         }
-        Ok(self.backend.set(&bucket.0.namespace, entries.into_values().collect()).await?)
+        Ok(self.backend().await.set(&bucket.0.namespace, entries.into_values().collect()).await?)
     }
 
     pub(crate) async fn delete(&self, bucket: &KvBucket, keys: &[String]) -> Answer {
         bucket.check_write()?;
         check_keys(keys)?;
-        Ok(self.backend.delete(&bucket.0.namespace, keys).await?)
+        Ok(self.backend().await.delete(&bucket.0.namespace, keys).await?)
     }
 
     /// One page of keys, and what asks for the next one.
     pub(crate) async fn list(&self, bucket: &KvBucket, cursor: Option<&str>) -> Answer<(Vec<String>, Option<String>)> {
         cursor.map_or(Ok(()), check_key)?;
-        let page = self.backend.list(&bucket.0.namespace, cursor, BATCH).await?;
+        let page = self.backend().await.list(&bucket.0.namespace, cursor, BATCH).await?;
         let next = page.keys.last().filter(|_| page.more).cloned();
         Ok((page.keys, next))
     }
@@ -155,7 +161,7 @@ impl PluginKv {
         bucket.check_write()?;
         check_key(key)?;
         let ttl = ttl.map(ttl_of).transpose()?;
-        Ok(self.backend.increment(&bucket.0.namespace, key, delta, ttl).await?)
+        Ok(self.backend().await.increment(&bucket.0.namespace, key, delta, ttl).await?)
     }
 
     /// Remembers what a key is.
@@ -173,7 +179,7 @@ impl PluginKv {
         let KvWatch { bucket, key, version } = watch;
         bucket.check_write()?;
         let entry = bucket.entry(key.clone(), value, ttl)?;
-        match self.backend.swap(&bucket.0.namespace, entry, version).await? {
+        match self.backend().await.swap(&bucket.0.namespace, entry, version).await? {
             KvSwap::Done => Ok(Ok(())),
             KvSwap::Changed(version) => Ok(Err(KvWatch { bucket, key, version })),
         }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{QueueGrants, QueueId, QueueStore, QueueStoreError, QueueUse};
+use crate::compute::home;
 
 /// Bytes of a name.
 const NAME_BYTES: usize = 128;
@@ -40,17 +41,22 @@ impl PluginQueues {
         if queue.owner.is_some() {
             self.make(name)?;
         }
-        Ok(self.store.enqueue(queue, Bytes::from(item)).await?)
+        Ok(self.store().await.enqueue(queue, Bytes::from(item)).await?)
     }
 
     pub(crate) async fn dequeue(&self, name: &str, max: usize) -> Result<Vec<Bytes>, QueueError> {
         let queue = self.queue(name, Some(QueueUse::Receive))?;
-        Ok(self.store.dequeue(queue, max).await?)
+        Ok(self.store().await.dequeue(queue, max).await?)
     }
 
     pub(crate) async fn length(&self, name: &str) -> Result<usize, QueueError> {
         let queue = self.queue(name, None)?;
-        Ok(self.store.length(queue).await?)
+        Ok(self.store().await.length(queue).await?)
+    }
+
+    async fn store(&self) -> &dyn QueueStore {
+        home().await;
+        &*self.store
     }
 
     fn queue<'a>(&'a self, name: &'a str, wanted: Option<QueueUse>) -> Result<QueueId<'a>, QueueError> {

@@ -3,7 +3,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use parking_lot::Mutex;
 
 use super::{RateDecision, RateLimitGrant, RateLimitId, RateLimiter, RateRule, RuleError, used::Used};
-use crate::capability::Clock;
+use crate::{capability::Clock, compute::home};
 
 /// Bytes of a key.
 const KEY_BYTES: usize = 512;
@@ -59,6 +59,7 @@ impl PluginRateLimits {
         let cost = NonZeroU32::new(cost).filter(|cost| cost.get() <= rule.limit());
         let cost = cost.ok_or(RateLimitError::InvalidCost)?;
         self.used.lock().take(rule, key, self.clock.monotonic()).map_err(|_| RateLimitError::TooManyKeys)?;
+        home().await;
         let decision = self.limiter.check(RateLimitId { space, key }, rule, cost).await;
         let decision = decision.map_err(|error| RateLimitError::Unavailable(error.to_string()))?;
         let whole_at = self.clock.monotonic().saturating_add(decision.reset);
