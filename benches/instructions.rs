@@ -21,7 +21,7 @@ use std::{
 use cases::Work;
 
 /// The paths, by the start of their names.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 9] = [
     "chain: no plugin",
     "chain: filter reused",
     "chain: filter fresh",
@@ -31,7 +31,6 @@ const PATHS: [&str; 10] = [
     "abi: blitz",
     "abi: aegis",
     "layer: no body, filter",
-    "1 MiB: chunks",
 ];
 const ALLOWED: f64 = 1.05;
 /// Until caches are filled and pools have what they keep.

@@ -76,6 +76,7 @@ pub(crate) fn all() -> Vec<Case> {
 }
 
 impl Case {
+    #[allow(dead_code, reason = "criterion groups the cases")]
     pub(crate) fn full_name(&self) -> String {
         format!("{}: {}", self.group, self.name)
     }
