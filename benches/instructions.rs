@@ -36,8 +36,6 @@ const ALLOWED: f64 = 1.05;
 /// Until caches are filled and pools have what they keep.
 const WARM_UP: u64 = 200;
 const CALLS: u64 = 1_000;
-/// Under valgrind a process can reserve less than 100 GiB of addresses.
-const INSTANCES: u32 = 6;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -105,7 +103,7 @@ fn instructions(path: &str, what: &str) -> u64 {
 }
 
 fn run(path: &str, prepares_only: bool) {
-    cases::INSTANCES.store(INSTANCES, Relaxed);
+    cases::IS_COUNTED.store(true, Relaxed);
     let runtime = benches::runtime();
     let mut case = cases::all().into_iter().find(|case| case.full_name().starts_with(path)).expect("a path");
     (case.run)(&runtime, Work::of(WARM_UP));

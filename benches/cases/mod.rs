@@ -13,7 +13,7 @@ mod message;
 use std::{
     sync::{
         LazyLock,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -82,14 +82,18 @@ impl Case {
     }
 }
 
-/// Instances that the engine of all cases may have.
-pub(crate) static INSTANCES: AtomicU32 = AtomicU32::new(1000);
+/// Whether instructions are counted: a process has less than 100 GiB of addresses then, and nothing may depend on time.
+pub(crate) static IS_COUNTED: AtomicBool = AtomicBool::new(false);
 
 /// The engine of all cases. What it compiles it keeps between runs.
 fn engine() -> PluginEngine {
     static ENGINE: LazyLock<PluginEngine> = LazyLock::new(|| {
         let cache = benches::root().join("target/bench-cache");
-        PluginEngine::builder().max_instances(INSTANCES.load(Relaxed)).cache_dir(cache).build().unwrap()
+        let mut builder = PluginEngine::builder().cache_dir(cache);
+        if IS_COUNTED.load(Relaxed) {
+            builder = builder.max_instances(6).tick(Duration::from_secs(3600));
+        }
+        builder.build().unwrap()
     });
     ENGINE.clone()
 }

@@ -1,10 +1,12 @@
 //! What the programs that start gateways and other servers have in common.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
+mod gateway;
 mod server;
 
 use std::path::{Path, PathBuf};
 
+pub use gateway::gateway;
 pub use server::{Server, free_address, get};
 
 /// The processor that the gateway, or another proxy, has for itself.

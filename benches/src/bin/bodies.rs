@@ -11,13 +11,13 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Read, Seek, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use benches::{LOAD_PROCESSOR, PROXY_PROCESSOR, Server, free_address, median, root};
+use benches::{LOAD_PROCESSOR, PROXY_PROCESSOR, Server, free_address, gateway, median};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -101,18 +101,9 @@ impl Mode {
 
     fn command(&self, directory: &Path, address: SocketAddr, upstream: SocketAddr) -> Command {
         let chain = if self.plugin.is_some() { r#"["bodies"]"# } else { "[]" };
-        let mut config = format!(
-            r#"
-workers = 1
-access_log = false
-listeners = [{{ address = "{address}" }}]
-admin = {{ address = "127.0.0.1:0" }}
-services = [{{ name = "upstream", upstreams = [{{ url = "http://{upstream}" }}] }}]
-routes = [{{ name = "all", service = "upstream", chain = {chain} }}]
-"#
-        );
+        let mut rest = format!(r#"routes = [{{ name = "all", service = "upstream", chain = {chain} }}]"#);
         if let Some(plugin) = self.plugin {
-            config.push_str(&format!(
+            rest.push_str(&format!(
                 r#"
 [[plugins]]
 name = "bodies"
@@ -124,12 +115,7 @@ limits = {{ memory = "256MiB", body_bytes = "64MiB", cpu = "1s", wall = "10s" }}
                 test_guests::NATIVE_BODIES
             ));
         }
-        let file = directory.join("gateway.toml");
-        fs::write(&file, config).unwrap();
-        let program = env::var_os("REFGATEWAY").map_or_else(|| root().join("target/release/refgateway"), PathBuf::from);
-        let mut command = Command::new(program);
-        command.args(["run", "--config"]).arg(file).env("RUST_LOG", "error");
-        command
+        gateway(directory, address, upstream, &rest)
     }
 }
 

@@ -8,11 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{epoch::TICK, metrics::Took};
-
-/// What a stretch between two looks at the clock counts at most. A running guest is looked at on every tick: a stretch
-/// that is longer was spent waiting for a processor.
-const STRETCH: Duration = Duration::from_millis(2 * TICK.as_millis() as u64);
+use crate::metrics::Took;
 
 /// A call went past a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +23,8 @@ pub(crate) enum Overrun {
 #[derive(Debug)]
 pub(crate) struct Meter {
     origin: Instant,
+    /// Nanoseconds from one look at a running guest to the next.
+    tick: u64,
     started: AtomicU64,
     running_since: AtomicU64,
     cpu_used: AtomicU64,
@@ -36,10 +34,11 @@ pub(crate) struct Meter {
     computes: AtomicBool,
 }
 
-impl Default for Meter {
-    fn default() -> Self {
+impl Meter {
+    pub(crate) fn new(tick: Duration) -> Self {
         Self {
             origin: Instant::now(),
+            tick: nanos(tick),
             started: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
             cpu_used: AtomicU64::new(0),
@@ -48,9 +47,7 @@ impl Default for Meter {
             computes: AtomicBool::new(false),
         }
     }
-}
 
-impl Meter {
     /// Starts the deadlines of one call.
     pub(crate) fn start(&self, cpu: Duration, wall: Duration) {
         let now = self.now();
@@ -84,7 +81,7 @@ impl Meter {
         if now.saturating_sub(self.started.load(Relaxed)) > wall_limit {
             return Err(Overrun::Wall(Duration::from_nanos(wall_limit)));
         }
-        let computes = cpu >= nanos(TICK);
+        let computes = cpu >= self.tick;
         self.computes.store(computes, Relaxed);
         Ok(computes)
     }
@@ -124,9 +121,10 @@ impl Meter {
         .await
     }
 
-    /// Time that the guest has computed since it went on.
+    /// Time that the guest has computed since it went on. It is looked at on every tick: a stretch of more than two was spent
+    /// waiting for a processor.
     fn stretch(&self, now: u64) -> u64 {
-        now.saturating_sub(self.running_since.load(Relaxed)).min(nanos(STRETCH))
+        now.saturating_sub(self.running_since.load(Relaxed)).min(2 * self.tick)
     }
 
     fn now(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! What compiles and runs code: one that counts nothing, and one that counts each step, made when a plugin first asks.
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
 use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -34,6 +34,8 @@ pub(crate) struct RuntimeConfig {
     /// Bytes of the stack that a guest may use.
     pub(crate) stack_size: usize,
     pub(crate) cache_dir: Option<PathBuf>,
+    /// How often a running guest is interrupted.
+    pub(crate) tick: Duration,
 }
 
 /// What has compiled code run: one for plugins whose steps nobody counts, one for the others.
@@ -68,6 +70,11 @@ impl Runtimes {
         Ok(self.metered.get().map_or(&self.plain.compiler, |runtime| &runtime.compiler))
     }
 
+    /// How often a running guest is interrupted.
+    pub(crate) fn tick(&self) -> Duration {
+        self.config.tick
+    }
+
     /// How often code was compiled.
     pub(crate) fn compilations(&self) -> u64 {
         let metered = self.metered.get().map_or(0, |runtime| runtime.compiler.compilations());
@@ -81,7 +88,8 @@ impl Runtime {
         let mut config = config(given);
         config.consume_fuel(counts_fuel);
         let engine = Engine::new(&config).map_err(engine_error)?;
-        let ticker = EpochTicker::start(&engine).map_err(|error| Error::Engine { reason: error.to_string() })?;
+        let ticker =
+            EpochTicker::start(&engine, given.tick).map_err(|error| Error::Engine { reason: error.to_string() })?;
         let cache = given.cache_dir.clone().map(|directory| CompileCache::open(directory, &engine)).transpose()?;
         Ok(Self { compiler: Compiler::new(engine, counts_fuel, cache), _ticker: ticker })
     }

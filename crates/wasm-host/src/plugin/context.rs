@@ -47,6 +47,7 @@ pub(crate) fn context(engine: &PluginEngine, parts: ContextParts) -> PluginConte
         sources: engine.0.sources.clone(),
         places: Arc::clone(&engine.0.places),
         compute: Arc::clone(&engine.0.compute),
+        tick: engine.0.runtimes.tick(),
         instances: AtomicU64::new(0),
     }
 }

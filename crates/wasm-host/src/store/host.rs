@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -44,6 +47,8 @@ pub(crate) struct PluginContext {
     pub(crate) sources: Sources,
     pub(crate) places: Arc<Places>,
     pub(crate) compute: Arc<ComputeThreads>,
+    /// How often a running guest is interrupted.
+    pub(crate) tick: Duration,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,
     pub(crate) rate_limits: PluginRateLimits,
@@ -102,7 +107,7 @@ pub(crate) struct Link {
 impl Link {
     pub(super) fn new(plugin: &PluginContext) -> Arc<Self> {
         let compute = Arc::clone(&plugin.compute);
-        Arc::new(Self { meter: Meter::default(), compute, left_behind: Mutex::default() })
+        Arc::new(Self { meter: Meter::new(plugin.tick), compute, left_behind: Mutex::default() })
     }
 }
 

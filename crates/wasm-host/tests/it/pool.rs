@@ -79,29 +79,21 @@ async fn an_instance_that_hoards_what_is_the_hosts_is_not_kept() {
     assert_eq!(plugin.stats().idle, 0);
 }
 
+/// Whether the guest waits or computes.
 #[tokio::test]
 async fn a_dropped_call_discards_its_instance() {
-    let plugin = reusing(NATIVE_MISBEHAVE, Reuse::default(), Limits::default()).await;
-    let mut exchange = open([plugin.clone()]);
-    let call = exchange.on_request(request(&[("x-do", "sleep")]));
-    assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err());
-    drop(exchange);
-    let stats = plugin.stats();
-    assert_eq!((stats.active, stats.idle), (0, 0));
-    assert_eq!(status(&plugin, &[]).await, 0);
-}
-
-#[tokio::test]
-async fn a_dropped_call_that_computes_stops_and_discards_its_instance() {
-    let limits = Limits { cpu: Duration::from_secs(3600), wall: Duration::from_secs(3600), ..Limits::default() };
-    let plugin = reusing(NATIVE_MISBEHAVE, Reuse::default(), limits).await;
-    let mut exchange = open([plugin.clone()]);
-    let call = exchange.on_request(request(&[("x-do", "loop")]));
-    assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
-    drop(exchange);
-    let stats = plugin.stats();
-    assert_eq!((stats.active, stats.idle), (0, 0));
-    assert_eq!(status(&plugin, &[]).await, 0);
+    let hour = Duration::from_secs(3600);
+    let plugin =
+        reusing(NATIVE_MISBEHAVE, Reuse::default(), Limits { cpu: hour, wall: hour, ..Limits::default() }).await;
+    for what in ["sleep", "loop"] {
+        let mut exchange = open([plugin.clone()]);
+        let call = exchange.on_request(request(&[("x-do", what)]));
+        assert!(tokio::time::timeout(Duration::from_millis(20), call).await.is_err(), "{what}");
+        drop(exchange);
+        let stats = plugin.stats();
+        assert_eq!((stats.active, stats.idle), (0, 0), "{what}");
+        assert_eq!(status(&plugin, &[]).await, 0, "{what}");
+    }
 }
 
 #[tokio::test]

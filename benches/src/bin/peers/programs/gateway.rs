@@ -1,8 +1,7 @@
 //! refgateway with one worker.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
-use benches::root;
 use test_guests::NATIVE_FILTER;
 
 use crate::peer::Place;
@@ -59,20 +58,5 @@ fn plugins(filters: usize, pool: &str) -> String {
 }
 
 fn command(place: &Place<'_>, rest: &str) -> Command {
-    let Place { address, upstream, .. } = place;
-    let config = format!(
-        r#"
-workers = 1
-access_log = false
-listeners = [{{ address = "{address}" }}]
-admin = {{ address = "127.0.0.1:0" }}
-services = [{{ name = "upstream", upstreams = [{{ url = "http://{upstream}" }}] }}]
-{rest}
-"#
-    );
-    let file = place.directory.join("gateway.toml");
-    fs::write(&file, config).unwrap();
-    let mut command = Command::new(root().join("target/release/refgateway"));
-    command.args(["run", "--config"]).arg(file).env("RUST_LOG", "error");
-    command
+    benches::gateway(place.directory, place.address, place.upstream, rest)
 }
