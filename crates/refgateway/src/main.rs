@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// The system's allocator is a good part of what a request costs: see docs/performance.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     refgateway::cli::main()
 }
