@@ -1,6 +1,9 @@
 //! From the end of the chain to the upstream and back.
 
-use std::sync::Arc;
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use http::{
     HeaderValue, Request, Response, StatusCode, Uri, header,
@@ -30,7 +33,7 @@ async fn pass(exchange: &Arc<Exchange>, mut request: Request<Body>) -> Result<Re
         request = request.map(|body| CutBody::wrap(body, exchange.clone()));
     }
     exchange.moves();
-    let sending = retry::send(exchange, request, upgrade.is_some());
+    let sending = pin!(retry::send(exchange, request, upgrade.is_some()));
     let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
     receive(exchange, response, upgrade)
 }
@@ -38,9 +41,8 @@ async fn pass(exchange: &Arc<Exchange>, mut request: Request<Body>) -> Result<Re
 /// Waits no longer than the route's timeout after the request has last moved on.
 async fn within<T>(
     exchange: &Exchange,
-    sending: impl Future<Output = Result<T, UpstreamError>>,
+    mut sending: Pin<&mut impl Future<Output = Result<T, UpstreamError>>>,
 ) -> Result<T, UpstreamError> {
-    let mut sending = std::pin::pin!(sending);
     let allowed = exchange.timeout();
     let mut left = allowed;
     loop {

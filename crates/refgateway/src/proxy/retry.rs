@@ -12,7 +12,19 @@ pub(super) async fn send(
     request: Request<Body>,
     is_upgrade: bool,
 ) -> Result<Response<Body>, UpstreamError> {
-    let retries = if is_upgrade || !is_idempotent(request.method()) { 0 } else { exchange.retries() };
+    match exchange.retries() {
+        retries @ 1.. if !is_upgrade && is_idempotent(request.method()) => {
+            Box::pin(send_again(exchange, request, retries)).await
+        }
+        _ => forward::send(exchange, request, is_upgrade).await,
+    }
+}
+
+async fn send_again(
+    exchange: &Exchange,
+    request: Request<Body>,
+    retries: u32,
+) -> Result<Response<Body>, UpstreamError> {
     let mut next = request;
     for left in (0..retries).rev() {
         let Some(body) = next.body().try_clone() else { break };
@@ -25,7 +37,7 @@ pub(super) async fn send(
         tracing::debug!(route = exchange.route.name, left, "a server failed the request: it is sent again");
         next = again;
     }
-    forward::send(exchange, next, is_upgrade).await
+    forward::send(exchange, next, false).await
 }
 
 /// RFC 9110 9.2.2.

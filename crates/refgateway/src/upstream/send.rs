@@ -31,7 +31,8 @@ impl Upstream {
         let is_kept = kept.is_some();
         let sender = match kept {
             Some(sender) => sender,
-            None => self.connect(worker, is_upgrade).await?,
+            // Boxed: the way of every request is not to have room for what few of them do.
+            None => Box::pin(self.connect(worker, is_upgrade)).await?,
         };
         Ok(Ready { sender, upstream: self.clone(), worker, is_upgrade, is_kept })
     }
