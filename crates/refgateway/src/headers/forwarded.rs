@@ -3,18 +3,11 @@
 use std::{fmt::Write, net::IpAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use parking_lot::Mutex;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// What the gateway itself knows about the client's request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hop<'h> {
-    pub(crate) client: IpAddr,
-    pub(crate) is_tls: bool,
-    pub(crate) host: Option<&'h HeaderValue>,
-}
 
 /// How far the hop before this one is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,23 +18,58 @@ pub(crate) enum Trust {
     Replace,
 }
 
-/// Writes `Forwarded` and `X-Forwarded-For`, `-Host`, `-Proto`.
-pub(crate) fn write(headers: &mut HeaderMap, hop: Hop<'_>, trust: Trust) {
-    let proto = if hop.is_tls { "https" } else { "http" };
-    let client = hop.client.to_canonical();
-    add(headers, &X_FORWARDED_FOR, &client.to_string(), trust);
-    add(headers, &header::FORWARDED, &element(client, proto, hop.host), trust);
+/// A client's connection, as upstreams are told of it. What its requests have in common is written once.
+#[derive(Debug)]
+pub(crate) struct Hop {
+    client: IpAddr,
+    proto: &'static str,
+    /// The client, for `X-Forwarded-For`.
+    address: HeaderValue,
+    /// For the host of the last request: a connection seldom asks for two.
+    element: Mutex<Option<Element>>,
+}
 
-    // These two describe the client's own request: the first hop's word counts.
-    let is_known = |headers: &HeaderMap, name| trust == Trust::Append && headers.contains_key(name);
-    if !is_known(headers, &X_FORWARDED_PROTO) {
-        headers.insert(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto));
+/// This hop's element of `Forwarded`.
+#[derive(Debug)]
+struct Element {
+    host: Option<HeaderValue>,
+    text: HeaderValue,
+}
+
+impl Hop {
+    pub(crate) fn new(client: IpAddr, is_tls: bool) -> Self {
+        let client = client.to_canonical();
+        let proto = if is_tls { "https" } else { "http" };
+        Self { client, proto, address: value(client.to_string()), element: Mutex::default() }
     }
-    if !is_known(headers, &X_FORWARDED_HOST) {
-        match hop.host {
-            Some(host) => drop(headers.insert(X_FORWARDED_HOST.clone(), host.clone())),
-            None => drop(headers.remove(&X_FORWARDED_HOST)),
+
+    /// Writes `Forwarded` and `X-Forwarded-For`, `-Host`, `-Proto` for a request to this host.
+    pub(crate) fn write(&self, headers: &mut HeaderMap, host: Option<&HeaderValue>, trust: Trust) {
+        add(headers, &X_FORWARDED_FOR, self.address.clone(), trust);
+        add(headers, &header::FORWARDED, self.element(host), trust);
+
+        // These two describe the client's own request: the first hop's word counts.
+        let is_known = |headers: &HeaderMap, name| trust == Trust::Append && headers.contains_key(name);
+        if !is_known(headers, &X_FORWARDED_PROTO) {
+            headers.insert(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(self.proto));
         }
+        if !is_known(headers, &X_FORWARDED_HOST) {
+            match host {
+                Some(host) => drop(headers.insert(X_FORWARDED_HOST.clone(), host.clone())),
+                None => drop(headers.remove(&X_FORWARDED_HOST)),
+            }
+        }
+    }
+
+    fn element(&self, host: Option<&HeaderValue>) -> HeaderValue {
+        let mut last = self.element.lock();
+        if let Some(element) = last.as_ref().filter(|element| element.host.as_ref() == host) {
+            return element.text.clone();
+        }
+        let text = value(element(self.client, self.proto, host));
+        // A copy: the value shares the memory of its whole request.
+        let host = host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
+        last.insert(Element { host, text }).text.clone()
     }
 }
 
@@ -57,15 +85,18 @@ fn element(client: IpAddr, proto: &str, host: Option<&HeaderValue>) -> String {
     element
 }
 
-fn add(headers: &mut HeaderMap, name: &HeaderName, value: &str, trust: Trust) {
+/// The value with this text, which has visible ASCII characters only.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+fn add(headers: &mut HeaderMap, name: &HeaderName, own: HeaderValue, trust: Trust) {
     let earlier = if trust == Trust::Append { joined(headers, name) } else { None };
-    let line = match earlier {
-        Some(earlier) => format!("{earlier}, {value}"),
-        None => value.to_owned(),
+    let line = match (earlier, own.to_str()) {
+        (Some(earlier), Ok(own)) => value(format!("{earlier}, {own}")),
+        _ => own,
     };
-    if let Ok(line) = HeaderValue::try_from(line) {
-        headers.insert(name.clone(), line);
-    }
+    headers.insert(name.clone(), line);
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -77,8 +108,8 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn hop(host: &HeaderValue) -> Hop<'_> {
-        Hop { client: IpAddr::from([192, 0, 2, 1]), is_tls: true, host: Some(host) }
+    fn write(headers: &mut HeaderMap, host: &HeaderValue, trust: Trust) {
+        Hop::new(IpAddr::from([192, 0, 2, 1]), true).write(headers, Some(host), trust);
     }
 
     #[test]
@@ -87,7 +118,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
         headers.insert("x-forwarded-host", HeaderValue::from_static("evil"));
-        write(&mut headers, hop(&host), Trust::Replace);
+        write(&mut headers, &host, Trust::Replace);
         assert_eq!(headers.get("x-forwarded-for"), Some(&HeaderValue::from_static("192.0.2.1")));
         assert_eq!(headers.get("x-forwarded-host"), Some(&host));
         assert_eq!(headers.get("x-forwarded-proto"), Some(&HeaderValue::from_static("https")));
@@ -103,7 +134,7 @@ mod tests {
         headers.append("x-forwarded-for", HeaderValue::from_static("10.0.0.2"));
         headers.insert("x-forwarded-proto", HeaderValue::from_static("http"));
         headers.insert("x-forwarded-host", HeaderValue::from_static("outer"));
-        write(&mut headers, hop(&host), Trust::Append);
+        write(&mut headers, &host, Trust::Append);
         let chain = HeaderValue::from_static("10.0.0.1, 10.0.0.2, 192.0.2.1");
         assert_eq!(headers.get("x-forwarded-for"), Some(&chain));
         assert_eq!(headers.get("x-forwarded-proto"), Some(&HeaderValue::from_static("http")));
@@ -116,7 +147,26 @@ mod tests {
         assert_eq!(element(v6, "http", None), "for=\"[::1]\";proto=http");
         let mut headers = HeaderMap::new();
         let mapped = std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
-        write(&mut headers, Hop { client: mapped, is_tls: false, host: None }, Trust::Replace);
+        Hop::new(mapped, false).write(&mut headers, None, Trust::Replace);
         assert_eq!(headers.get("x-forwarded-for"), Some(&HeaderValue::from_static("127.0.0.1")));
+    }
+
+    #[test]
+    fn each_request_of_a_connection_has_its_own_host() {
+        let hop = Hop::new(IpAddr::from([192, 0, 2, 1]), false);
+        let forwarded = |host: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            hop.write(&mut headers, host.map(HeaderValue::from_static).as_ref(), Trust::Replace);
+            headers.remove("forwarded")
+        };
+        for (host, expected) in [
+            (Some("a.example"), "for=192.0.2.1;host=\"a.example\";proto=http"),
+            (Some("a.example"), "for=192.0.2.1;host=\"a.example\";proto=http"),
+            (Some("b.example"), "for=192.0.2.1;host=\"b.example\";proto=http"),
+            (None, "for=192.0.2.1;proto=http"),
+            (Some("a.example"), "for=192.0.2.1;host=\"a.example\";proto=http"),
+        ] {
+            assert_eq!(forwarded(host), Some(HeaderValue::from_static(expected)));
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
 /// Removes every hop-by-hop header, those that `Connection` names included. `TE: trailers` stays.
 ///
 /// Returns the protocol that `Upgrade` asks for, when `Connection` names it and it is the only one.
 pub(crate) fn remove(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    if !headers.keys().any(is_listed) {
+        return None;
+    }
     let named = named_in_connection(headers);
     let upgrade = if named.contains(&header::UPGRADE) { only(headers, &header::UPGRADE) } else { None };
     let wants_trailers = headers.contains_key(header::TE) && wants_trailers(headers);
@@ -16,16 +16,7 @@ pub(crate) fn remove(headers: &mut HeaderMap) -> Option<HeaderValue> {
     for name in named.iter().filter(|name| may_be_named(name)) {
         headers.remove(name);
     }
-    for name in [
-        &header::CONNECTION,
-        &header::TE,
-        &header::TRANSFER_ENCODING,
-        &header::UPGRADE,
-        &header::PROXY_AUTHENTICATE,
-        &header::PROXY_AUTHORIZATION,
-        &KEEP_ALIVE,
-        &PROXY_CONNECTION,
-    ] {
+    while let Some(name) = headers.keys().find(|name| is_listed(name)).cloned() {
         headers.remove(name);
     }
     if wants_trailers {
@@ -34,13 +25,28 @@ pub(crate) fn remove(headers: &mut HeaderMap) -> Option<HeaderValue> {
     upgrade
 }
 
+fn is_listed(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "keep-alive"
+            | "proxy-connection"
+    )
+}
+
+/// Without the two options that name no header, which almost every `Connection` consists of.
 fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
+    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    options
         .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .map(str::trim)
+        .filter(|option| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close"))
+        .filter_map(|name| HeaderName::try_from(name).ok())
         .collect()
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use uuid::Uuid;
 
 /// The header that carries the id, both ways.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,8 +34,10 @@ fn make() -> HeaderValue {
     }
     let count = COUNT.get();
     COUNT.set(count.wrapping_add(1));
-    let id = SEED.with(|seed| format!("{:016x}{:016x}", seed.hash_one(count), seed.hash_one(!count)));
-    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    let id = SEED.with(|seed| Uuid::from_u64_pair(seed.hash_one(count), seed.hash_one(!count)));
+    let mut buffer = Uuid::encode_buffer();
+    let digits = id.simple().encode_lower(&mut buffer);
+    HeaderValue::from_str(digits).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     body::{self, Body},
     gateway::Gateway,
+    headers::forwarded::Hop,
     proxy::{self, Client, Refusal},
     worker::Worker,
 };
@@ -66,7 +67,8 @@ async fn serve(
     let gateway = worker.gateway();
     let tls = gateway.tls.get(index).cloned().flatten();
     let client = |tls: Option<TlsFacts>| {
-        Arc::new(Client { address, tls: tls.map(Arc::new), worker: worker.id, _alive: worker.living.enter() })
+        let hop = Hop::new(address.ip(), tls.is_some());
+        Arc::new(Client { address, hop, tls: tls.map(Arc::new), worker: worker.id, _alive: worker.living.enter() })
     };
     stream.set_nodelay(true)?;
     let head_timeout = gateway.timeouts.headers.0;

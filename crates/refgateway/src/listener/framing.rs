@@ -4,7 +4,7 @@
 //! after the response. RFC 9112 §6.3 allows that; yet a sender of both is a smuggler or broken, and nothing behind hyper
 //! can see it any more. So this scanner follows the bytes, just far enough to find such heads, and the request is refused.
 
-/// The longest line that is looked at whole; only the start of a longer one decides.
+/// So much is kept of a line that comes in pieces: only the start of a longer one decides.
 const KEPT: usize = 64;
 
 /// Follows the requests of one connection.
@@ -65,8 +65,7 @@ impl Framing {
                 State::Sized(left) => self.skip(input, left, State::Idle, State::Sized),
                 State::Chunk(left) => self.skip(input, left, State::ChunkSize, State::Chunk),
                 State::Idle | State::Head | State::ChunkSize | State::Trailers => {
-                    let Some(rest) = self.take_line(input) else { return seen };
-                    self.end_line(&mut seen);
+                    let Some(rest) = self.follow_line(input, &mut seen) else { return seen };
                     rest
                 }
             };
@@ -81,23 +80,37 @@ impl Framing {
         input.get(here..).unwrap_or_default()
     }
 
-    /// Collects up to the end of the line; the rest of the input when it was reached.
-    fn take_line<'i>(&mut self, input: &'i [u8]) -> Option<&'i [u8]> {
+    /// Looks at the line that the input ends; the rest of the input. What does not end a line is kept for its end.
+    fn follow_line<'i>(&mut self, input: &'i [u8], seen: &mut Seen) -> Option<&'i [u8]> {
         if self.state == State::Idle {
             self.state = State::Head;
         }
-        let end = memchr::memchr(b'\n', input);
-        let line = input.get(..end.unwrap_or(input.len())).unwrap_or_default();
-        let room = KEPT.saturating_sub(self.line.len());
-        self.line_is_long |= line.len() > room;
-        self.line.extend_from_slice(line.get(..room).unwrap_or(line));
-        end.and_then(|end| input.get(end + 1..))
+        let Some(end) = memchr::memchr(b'\n', input) else {
+            self.keep(input);
+            return None;
+        };
+        let line = input.get(..end).unwrap_or_default();
+        if self.line.is_empty() {
+            self.end_line(line.strip_suffix(b"\r").unwrap_or(line), seen);
+        } else {
+            self.keep(line);
+            let mut kept = std::mem::take(&mut self.line);
+            let is_long = std::mem::take(&mut self.line_is_long);
+            self.end_line(if is_long { &kept } else { kept.strip_suffix(b"\r").unwrap_or(&kept) }, seen);
+            // Keeps the allocation for the next line.
+            kept.clear();
+            self.line = kept;
+        }
+        input.get(end + 1..)
     }
 
-    fn end_line(&mut self, seen: &mut Seen) {
-        let line = std::mem::take(&mut self.line);
-        let is_long = std::mem::take(&mut self.line_is_long);
-        let text = if is_long { &line } else { line.strip_suffix(b"\r").unwrap_or(&line) };
+    fn keep(&mut self, part: &[u8]) {
+        let room = KEPT.saturating_sub(self.line.len());
+        self.line_is_long |= part.len() > room;
+        self.line.extend_from_slice(part.get(..room).unwrap_or(part));
+    }
+
+    fn end_line(&mut self, text: &[u8], seen: &mut Seen) {
         match self.state {
             State::Head if text.is_empty() => self.end_head(seen),
             State::Head => self.header(text),
@@ -105,9 +118,6 @@ impl Framing {
             State::Trailers if text.is_empty() => self.state = State::Idle,
             _ => {}
         }
-        // Keeps the allocation for the next line.
-        self.line = line;
-        self.line.clear();
     }
 
     fn header(&mut self, line: &[u8]) {

@@ -1,6 +1,6 @@
 //! From a client's bytes to an exchange on a route, or a refusal.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderValue, Method, Request, Version, header, uri::Authority};
 use http_body::Body as _;
@@ -10,11 +10,7 @@ use super::{Client, Refusal, exchange::Exchange, request_body::RequestBody};
 use crate::{
     body::{self, Body},
     gateway::Gateway,
-    headers::{
-        forwarded::{self, Hop},
-        hop_by_hop,
-        request_id::X_REQUEST_ID,
-    },
+    headers::{hop_by_hop, request_id::X_REQUEST_ID},
     router::{Found, Question},
 };
 
@@ -35,7 +31,7 @@ pub(super) fn admit(
         return Err(Refusal::TOO_LARGE);
     }
 
-    let host = authority.as_ref().map(Authority::host).unwrap_or_default().to_ascii_lowercase();
+    let host = lowercase(authority.as_ref().map(Authority::host).unwrap_or_default());
     let question =
         Question { method: request.method(), host: &host, path: request.uri().path(), headers: request.headers() };
     let route = match gateway.router.find(question) {
@@ -61,8 +57,7 @@ fn clean(request: &mut Request<Incoming>, exchange: &Exchange) -> Option<HeaderV
     let headers = request.headers_mut();
     let upgrade = hop_by_hop::remove(headers).filter(|_| is_http11);
     let host = headers.get(header::HOST).cloned();
-    let hop = Hop { client: exchange.client_address().ip(), is_tls: exchange.is_tls(), host: host.as_ref() };
-    forwarded::write(headers, hop, exchange.gateway.trust);
+    exchange.client.hop.write(headers, host.as_ref(), exchange.gateway.trust);
     headers.insert(X_REQUEST_ID.clone(), exchange.id.clone());
     upgrade
 }
@@ -85,12 +80,21 @@ fn one_host(request: &mut Request<Incoming>) -> Result<Option<Authority>, Refusa
         (None, Some(host)) => Some(parse(host.as_bytes()).ok_or(Refusal::bad_request("invalid Host header"))?),
         (None, None) => None,
     };
-    if let Some(authority) = &authority {
+    if let Some(authority) = &authority
+        && host.is_none_or(|host| host != authority.as_str())
+    {
         let host =
             HeaderValue::try_from(authority.as_str()).map_err(|_| Refusal::bad_request("invalid Host header"))?;
         request.headers_mut().insert(header::HOST, host);
     }
     Ok(authority)
+}
+
+fn lowercase(host: &str) -> Cow<'_, str> {
+    match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => Cow::Borrowed(host),
+    }
 }
 
 /// Refuses dot segments, also escaped ones: router, plugins and upstream might each read them differently.

@@ -20,6 +20,7 @@ use super::forward::forward;
 use crate::{
     body::Body,
     gateway::{Gateway, Route},
+    headers::forwarded::Hop,
     listener::Alive,
     upstream::{self, Upstream, UpstreamError},
 };
@@ -28,6 +29,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
+    /// As upstreams are told of it.
+    pub(crate) hop: Hop,
     /// How the connection is secured; none for one in clear text.
     pub(crate) tls: Option<Arc<TlsFacts>>,
     pub(crate) worker: usize,
@@ -99,11 +102,6 @@ impl Exchange {
     /// The client's address.
     pub fn client_address(&self) -> SocketAddr {
         self.client.address
-    }
-
-    /// Whether the client speaks TLS.
-    pub fn is_tls(&self) -> bool {
-        self.client.tls.is_some()
     }
 
     /// Where the request goes: to the service that a plugin chose, or to that of its route.

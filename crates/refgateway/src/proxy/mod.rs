@@ -17,7 +17,7 @@ pub use self::{
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tower_layer::Layer;
@@ -38,7 +38,8 @@ use crate::{
 pub(crate) async fn serve(gateway: Arc<Gateway>, client: Arc<Client>, request: Request<Incoming>) -> Response<Body> {
     let id = request_id::accept_or_make(request.headers());
     let mut record = AccessRecord::new(&gateway, &id, &request, &client);
-    let span = tracing::info_span!("request", id = %record.id());
+    let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default());
+    let is_head = *request.method() == Method::HEAD;
 
     let response = match admit::admit(&gateway, &client, &id, request) {
         Ok((exchange, request)) => {
@@ -47,7 +48,7 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, client: Arc<Client>, request: R
         }
         Err(refusal) => refusal.into_response(),
     };
-    finish(response, record, id)
+    finish(response, record, id, is_head)
 }
 
 /// Runs the route's chain around [`forward`].
@@ -79,14 +80,14 @@ pub(crate) fn plugin_layer(chain: PluginChain, facts: &ExchangeFacts) -> PluginL
 }
 
 /// The headers every response carries, whoever made it.
-fn finish(mut response: Response<Body>, record: AccessRecord, id: http::HeaderValue) -> Response<Body> {
+fn finish(mut response: Response<Body>, record: AccessRecord, id: HeaderValue, is_head: bool) -> Response<Body> {
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     response.headers_mut().insert(request_id::X_REQUEST_ID.clone(), id);
     if is_upgrade {
         drop(record.responded(&response));
         return response;
     }
-    if record.is_head() {
+    if is_head {
         take_content(&mut response);
     }
     let record = record.responded(&response);

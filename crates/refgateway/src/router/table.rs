@@ -56,5 +56,6 @@ impl Table {
 /// The path itself, then each directory above it, down to the empty prefix.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    std::iter::successors(Some(path), |prefix| prefix.rfind('/').and_then(|slash| prefix.get(..slash)))
+    let last_slash = |text: &str| text.bytes().rposition(|byte| byte == b'/');
+    std::iter::successors(Some(path), move |prefix| last_slash(prefix).and_then(|slash| prefix.get(..slash)))
 }

@@ -26,12 +26,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct AccessRecord {
     started: Instant,
-    is_logged: bool,
-    id: HeaderValue,
-    method: Method,
-    host: Option<HeaderValue>,
-    uri: Uri,
-    client: Arc<Client>,
+    /// Absent when no line is to be written.
+    asked: Option<Asked>,
     exchange: Option<Arc<Exchange>>,
     /// Absent when the client left before there was a response.
     status: Option<StatusCode>,
@@ -40,16 +36,28 @@ pub(crate) struct AccessRecord {
     decisions: Option<DecisionLog>,
 }
 
+/// What the line says of the request.
+#[derive(Debug)]
+struct Asked {
+    id: HeaderValue,
+    method: Method,
+    host: Option<HeaderValue>,
+    uri: Uri,
+    client: Arc<Client>,
+}
+
 impl AccessRecord {
     pub(crate) fn new(gateway: &Gateway, id: &HeaderValue, request: &Request<Incoming>, client: &Arc<Client>) -> Self {
-        Self {
-            started: Instant::now(),
-            is_logged: gateway.access_log,
+        let asked = || Asked {
             id: id.clone(),
             method: request.method().clone(),
             host: request.headers().get(header::HOST).cloned(),
             uri: request.uri().clone(),
             client: client.clone(),
+        };
+        Self {
+            started: Instant::now(),
+            asked: gateway.access_log.then(asked),
             exchange: None,
             status: None,
             bytes: 0,
@@ -58,17 +66,9 @@ impl AccessRecord {
         }
     }
 
-    pub(crate) fn id(&self) -> &str {
-        self.id.to_str().unwrap_or_default()
-    }
-
     pub(crate) fn routed(&mut self, exchange: &Arc<Exchange>) {
         exchange.route.metrics.started();
         self.exchange = Some(exchange.clone());
-    }
-
-    pub(crate) fn is_head(&self) -> bool {
-        self.method == Method::HEAD
     }
 
     pub(crate) fn responded(mut self, response: &Response<Body>) -> Self {
@@ -78,16 +78,16 @@ impl AccessRecord {
         self
     }
 
-    fn write(&self, status: StatusCode) {
+    fn write(&self, asked: &Asked, status: StatusCode) {
         let exchange = self.exchange.as_deref();
-        let host = self.uri.authority().map(|authority| authority.as_str());
+        let host = asked.uri.authority().map(|authority| authority.as_str());
         tracing::info!(
             target: "access",
-            id = self.id(),
-            client = %self.client.address.ip(),
-            method = %self.method,
-            host = host.or_else(|| self.host.as_ref()?.to_str().ok()),
-            path = self.uri.path(),
+            id = asked.id.to_str().unwrap_or_default(),
+            client = %asked.client.address.ip(),
+            method = %asked.method,
+            host = host.or_else(|| asked.host.as_ref()?.to_str().ok()),
+            path = asked.uri.path(),
             status = status.as_u16(),
             bytes = self.bytes,
             duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
@@ -117,8 +117,8 @@ impl Drop for AccessRecord {
             Some(exchange) => exchange.route.metrics.finished(status, self.started.elapsed()),
             None => metrics::unrouted(status),
         }
-        if self.is_logged {
-            self.write(status);
+        if let Some(asked) = &self.asked {
+            self.write(asked, status);
         }
     }
 }
