@@ -1,13 +1,19 @@
 //! One client's connection, from accept to close.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
-    service::service_fn,
+    service::{Service, service_fn},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ServerConfig;
@@ -26,6 +32,7 @@ use super::{
 };
 use crate::{
     body::{self, Body},
+    config::Limits,
     gateway::Gateway,
     headers::forwarded::Hop,
     proxy::{self, Client, Refusal},
@@ -74,11 +81,12 @@ async fn serve(
     let head_timeout = gateway.timeouts.headers.0;
     match tls {
         Some(config) => {
-            let stream = timeout(head_timeout, handshake(config, stream)).await??;
+            let stream = Box::pin(timeout(head_timeout, handshake(config, stream))).await??;
             let session = stream.get_ref().1;
             let is_h2 = session.alpn_protocol() == Some(b"h2".as_slice());
             let client = client(Some(tls::facts(session)));
-            Connection { worker, gateway: &gateway, client, is_h2, prefix: Bytes::new() }.run(stream).await
+            let connection = Connection { worker, gateway: &gateway, client, is_h2, prefix: Bytes::new() };
+            Box::pin(connection.run(stream)).await
         }
         None => {
             let mut stream = stream;
@@ -123,48 +131,83 @@ impl Connection<'_> {
                     true => Refusal::bad_request("both Content-Length and Transfer-Encoding").into_response(),
                     false => proxy::serve(worker.gateway(), client, request).await,
                 };
-                Ok::<_, std::convert::Infallible>(response.map(|body| BusyBody { body, broken: None, _busy: busy }))
+                Ok::<_, Infallible>(response.map(|body| BusyBody { body, broken: None, _busy: busy }))
             }
         });
 
+        // Boxed: a connection is one or the other, and idle ones are most of what a gateway keeps in memory.
         let limits = self.gateway.limits;
-        let draining = self.worker.until_draining();
-        if self.is_h2 {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .adaptive_window(true)
-                .max_concurrent_streams(limits.streams)
-                .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX));
-            let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-            return tokio::select! {
-                ended = connection.as_mut() => Ok(ended?),
-                () = watched.exhausted(patience) => Err("idle for too long".into()),
-                () = draining => {
-                    connection.as_mut().graceful_shutdown();
-                    Ok(connection.await?)
-                }
-            };
-        }
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .max_header_size(limits.header_bytes.as_usize())
-            .max_buf_size(limits.header_bytes.as_usize());
-        if limits.headers != HYPERS_OWN_LIMIT {
-            builder.max_headers(limits.headers);
-        }
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
+        let serving: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send + '_>> = match self.is_h2 {
+            true => Box::pin(serve_http2(io, service, limits, self.worker)),
+            false => Box::pin(serve_http1(io, service, limits, self.worker)),
+        };
         tokio::select! {
-            ended = connection.as_mut() => Ok(ended?),
+            ended = serving => Ok(ended?),
             () = watched.exhausted(patience) => Err("idle, or sending headers, for too long".into()),
-            () = draining => {
-                connection.as_mut().graceful_shutdown();
-                Ok(connection.await?)
-            }
         }
     }
+}
+
+async fn serve_http1<S>(
+    io: TokioIo<Guard<S>>,
+    service: impl Serve,
+    limits: Limits,
+    worker: &Worker,
+) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_header_size(limits.header_bytes.as_usize())
+        .max_buf_size(limits.header_bytes.as_usize());
+    if limits.headers != HYPERS_OWN_LIMIT {
+        builder.max_headers(limits.headers);
+    }
+    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = worker.until_draining() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+async fn serve_http2<S>(
+    io: TokioIo<Guard<S>>,
+    service: impl Serve,
+    limits: Limits,
+    worker: &Worker,
+) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .adaptive_window(true)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX));
+    let mut connection = pin!(builder.serve_connection(io, service));
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = worker.until_draining() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// What answers the requests of a connection.
+trait Serve:
+    Service<Request<Incoming>, Response = Response<BusyBody>, Error = Infallible, Future: Send + 'static> + Send + 'static
+{
+}
+
+impl<S> Serve for S where
+    S: Service<Request<Incoming>, Response = Response<BusyBody>, Error = Infallible, Future: Send + 'static>
+        + Send
+        + 'static
+{
 }
 
 /// Left alone, hyper keeps this many headers on the stack; any limit that is set, the same too, goes to the heap.
@@ -186,13 +229,13 @@ impl http_body::Body for BusyBody {
     type Error = body::BoxError;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, body::BoxError>>> {
         if let Some(error) = self.broken.take() {
             return std::task::Poll::Ready(Some(Err(error)));
         }
-        let frame = std::pin::Pin::new(&mut self.body).poll_frame(cx);
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let std::task::Poll::Ready(Some(Err(error))) = frame {
             self.broken = Some(error);
             cx.waker().wake_by_ref();
