@@ -6,13 +6,14 @@ use std::{
     io::{self, Read as _},
     path::Path,
     sync::{
-        Arc, Weak,
+        Arc, LazyLock, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, Module, component::Component};
 
@@ -21,6 +22,7 @@ use crate::{
     abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, componentize, detect},
     compile_cache::CompileCache,
     error::one_line,
+    priority::give_way,
 };
 
 /// The SHA-256 of a plugin's file.
@@ -210,15 +212,31 @@ impl Compiler {
 
     fn compile_anew(&self, bytes: &[u8], kind: FileKind, source: &Source) -> Result<Code> {
         self.compiled.fetch_add(1, Relaxed);
-        let code = match kind {
+        let code = in_background(|| match kind {
             FileKind::CoreModule => Module::new(&self.engine, bytes).map(Code::Module),
             FileKind::Component => Component::new(&self.engine, bytes).map(Code::Component),
-        };
+        });
         let code = code.map_err(|error| Error::Compile { reason: one_line(&error) })?;
         if let Some(disk) = self.disk.as_ref().filter(|_| !source.is_transient) {
             disk.store(&source.digest, &code);
         }
         Ok(code)
+    }
+}
+
+/// Compiles on threads that leave the processor to requests first. The process has one set of them, as of those that
+/// wasmtime would use otherwise.
+fn in_background<T: Send>(compile: impl FnOnce() -> T + Send) -> T {
+    static THREADS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+        let threads = ThreadPoolBuilder::new().thread_name(|number| format!("wasm-host-compile-{number}"));
+        let threads = threads.start_handler(|_| give_way()).build();
+        threads
+            .inspect_err(|error| tracing::warn!(%error, "no threads to compile on: it is done where it is asked for"))
+            .ok()
+    });
+    match &*THREADS {
+        Some(threads) => threads.install(compile),
+        None => compile(),
     }
 }
 
@@ -231,4 +249,17 @@ pub(crate) fn loadable(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
         return Ok((component, shape));
     }
     Ok((bytes.clone(), shape))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn compiles_on_threads_of_its_own() {
+        let name = in_background(|| std::thread::current().name().map(str::to_owned)).unwrap();
+        assert!(name.starts_with("wasm-host-compile-"), "{name}");
+    }
 }

@@ -10,7 +10,10 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     thread,
 };
@@ -18,6 +21,8 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{Dispatch, Span, dispatcher};
+
+use crate::{Phase, priority::give_way};
 
 thread_local! {
     static IS_COMPUTE_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -32,8 +37,33 @@ pub(crate) fn home() -> impl Future<Output = ()> + Send {
 /// A call that has begun.
 pub(crate) type Underway<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// The phases of a plugin whose last call computed for a tick or longer. The next one begins where that one ended up:
+/// otherwise each call of a plugin that always computes would hold a thread for that first tick.
+#[derive(Debug, Default)]
+pub(crate) struct ComputingPhases(AtomicU16);
+
+impl ComputingPhases {
+    pub(crate) fn contain(&self, phase: Phase) -> bool {
+        self.0.load(Relaxed) & bit(phase) != 0
+    }
+
+    /// Notes how a call went. Nothing is written, and no other thread disturbed, while calls go as they did.
+    pub(crate) fn learn(&self, phase: Phase, has_computed: bool) {
+        match (self.contain(phase), has_computed) {
+            (false, true) => drop(self.0.fetch_or(bit(phase), Relaxed)),
+            (true, false) => drop(self.0.fetch_and(!bit(phase), Relaxed)),
+            _ => {}
+        }
+    }
+}
+
+fn bit(phase: Phase) -> u16 {
+    1 << phase as u16
+}
+
 /// As many threads as there are processors, started when they are first needed. They take turns with the calls they have: a
-/// slice of each, which ends at the next tick. They end when this is dropped.
+/// slice of each, which ends at the next tick. Where the system lets them, they leave the processor to other threads first.
+/// They end when this is dropped.
 pub(crate) struct ComputeThreads(Arc<Queue>);
 
 struct Queue {
@@ -64,7 +94,7 @@ impl ComputeThreads {
         Self(Arc::new(Queue { jobs: Mutex::default(), has_changed: Condvar::new(), bound }))
     }
 
-    /// Goes on with a call that computes: one whose last poll was pending and `computes`. Dropping the future drops the call,
+    /// Goes on with a call that computes: one whose last poll was pending and `computes`, or that is expected to. Dropping the future drops the call,
     /// and waits for the slice that is under way.
     pub(crate) async fn go_on<T: Send + 'static>(
         &self,
@@ -129,6 +159,7 @@ impl Queue {
 
     fn work(&self) {
         IS_COMPUTE_THREAD.set(true);
+        give_way();
         while let Some(job) = self.next() {
             if job.compute() {
                 self.jobs.lock().waiting.push_back(job);
@@ -237,6 +268,16 @@ mod tests {
 
     async fn go_on<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static, computes: bool) -> Computed<T> {
         ComputeThreads::new().go_on(Box::pin(call), move || computes).await
+    }
+
+    #[test]
+    fn the_last_call_of_a_phase_tells_how_the_next_begins() {
+        let phases = ComputingPhases::default();
+        phases.learn(Phase::Request, true);
+        assert!(phases.contain(Phase::Request) && !phases.contain(Phase::Tick));
+        phases.learn(Phase::Tick, true);
+        phases.learn(Phase::Request, false);
+        assert!(!phases.contain(Phase::Request) && phases.contain(Phase::Tick));
     }
 
     /// Pending so often.

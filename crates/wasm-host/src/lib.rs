@@ -52,6 +52,7 @@ mod compute;
 mod epoch;
 mod meter;
 mod per_thread;
+mod priority;
 mod runtime;
 mod store;
 

@@ -91,6 +91,11 @@ impl Meter {
         self.computes.load(Relaxed)
     }
 
+    /// Whether the call that ended was interrupted because it had computed for a tick or longer.
+    pub(crate) fn has_computed(&self) -> bool {
+        self.cpu_used.load(Relaxed) >= self.tick
+    }
+
     /// Drives a call to its end or to its wall-clock deadline. A call that never waits arms no timer.
     pub(crate) async fn drive<T>(&self, call: impl Future<Output = T>) -> Result<T, Overrun> {
         let mut call = pin!(call);

@@ -152,6 +152,7 @@ impl Instance {
         self.store.data_mut().begin_call();
         refuel(&mut self.store, phase);
         self.store.set_epoch_deadline(1);
+        let computes = self.store.data().plugin.computing.contain(phase);
         let link = Arc::clone(&self.link);
         link.meter.start(cpu, wall);
         let underway = Box::pin(async move {
@@ -159,7 +160,8 @@ impl Instance {
             let outcome = link.meter.drive(call(&mut **guest, store)).await;
             (self, outcome)
         });
-        let (mut instance, outcome) = drive(underway, &link).await;
+        let (mut instance, outcome) = drive(underway, &link, computes).await;
+        instance.store.data().plugin.computing.learn(phase, link.meter.has_computed());
         let outcome = instance.end_call(phase, outcome);
         (instance, outcome)
     }
@@ -237,21 +239,24 @@ impl<T, C> GuestCall<T> for C where
 {
 }
 
-/// Drives a call to its end, on this thread for as long as it does not compute.
-async fn drive<T: Send + 'static>(mut underway: Underway<T>, link: &Arc<Link>) -> T {
+/// Drives a call to its end, on this thread for as long as it does not compute and is not expected to.
+async fn drive<T: Send + 'static>(mut underway: Underway<T>, link: &Arc<Link>, mut computes: bool) -> T {
     loop {
+        if computes {
+            let watched = Arc::clone(link);
+            match link.compute.go_on(underway, move || watched.meter.computes()).await {
+                Computed::Done(output) => return output,
+                Computed::Back(call) => underway = call,
+            }
+        }
         let done = poll_fn(|cx| match underway.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if link.meter.computes() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        if let Some(output) = done.await {
-            return output;
-        }
-        let watched = Arc::clone(link);
-        match link.compute.go_on(underway, move || watched.meter.computes()).await {
-            Computed::Done(output) => return output,
-            Computed::Back(call) => underway = call,
+        match done.await {
+            Some(output) => return output,
+            None => computes = true,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
         CacheQuota, LogRate, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
         PluginRateLimits, RateClock,
     },
+    compute::ComputingPhases,
     store::PluginContext,
 };
 
@@ -47,6 +48,7 @@ pub(crate) fn context(engine: &PluginEngine, parts: ContextParts) -> PluginConte
         sources: engine.0.sources.clone(),
         places: Arc::clone(&engine.0.places),
         compute: Arc::clone(&engine.0.compute),
+        computing: ComputingPhases::default(),
         tick: engine.0.runtimes.tick(),
         instances: AtomicU64::new(0),
     }

@@ -23,7 +23,7 @@ use crate::{
         LogBudget, LogRate, MetricError, PluginCache, PluginConfig, PluginHttp, PluginKv, PluginMetrics, PluginQueues,
         PluginRateLimits, TraceContext,
     },
-    compute::ComputeThreads,
+    compute::{ComputeThreads, ComputingPhases},
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -47,6 +47,7 @@ pub(crate) struct PluginContext {
     pub(crate) sources: Sources,
     pub(crate) places: Arc<Places>,
     pub(crate) compute: Arc<ComputeThreads>,
+    pub(crate) computing: ComputingPhases,
     /// How often a running guest is interrupted.
     pub(crate) tick: Duration,
     /// Instances that were made so far.

@@ -3,11 +3,11 @@
 use std::{
     future::{Future, poll_fn},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use test_guests::{NATIVE_CONFIGURE, NATIVE_MISBEHAVE};
-use wasm_host::{Failure, FailureClass, Limits, Plugin, PoolPolicy, Reuse};
+use wasm_host::{Failure, FailureClass, Limits, Plugin, PluginEngine, PoolPolicy, Reuse};
 
 use crate::common::{Logged, answered, engine, is_alone, open, passed, plugin, request, status};
 
@@ -223,6 +223,29 @@ async fn a_computing_guest_leaves_its_thread() {
     assert_eq!(answered(outcome).status(), 504);
     drop(computing);
     assert_eq!(exchange.failures().first().unwrap().class, FailureClass::CpuDeadline);
+}
+
+/// The first tick of its first call is all that it ever takes from the thread it is called on.
+#[tokio::test(flavor = "current_thread")]
+async fn a_guest_that_computed_does_not_begin_on_its_thread() {
+    let tick = Duration::from_millis(500);
+    let engine = PluginEngine::builder().tick(tick).build().unwrap();
+    let limits = Limits { cpu: 2 * tick, ..patient() };
+    let hog = plugin(NATIVE_MISBEHAVE).limits(limits).load(&engine).await.unwrap();
+    for holds_its_thread in [true, false, false] {
+        let mut exchange = open([hog.clone()]);
+        let mut computing = Box::pin(exchange.on_request(request(&[("x-do", "loop")])));
+        let begun = Instant::now();
+        let polled = poll_fn(|cx| Poll::Ready(computing.as_mut().poll(cx))).await;
+        let held = begun.elapsed();
+        assert!(polled.is_pending());
+        assert_eq!(held > tick * 4 / 5, holds_its_thread, "it held its thread for {held:?}");
+        assert_eq!(answered(computing.await).status(), 504);
+    }
+    // One that does not compute is called there once more, and answers.
+    for _ in 0..2 {
+        assert_eq!(status(&hog, &[]).await, 0);
+    }
 }
 
 #[tokio::test]
