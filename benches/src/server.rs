@@ -61,6 +61,11 @@ impl Server {
         Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
     }
 
+    /// Sends it SIGHUP: to read its config again.
+    pub fn hang_up(&self) {
+        assert!(Command::new("kill").args(["-HUP", &self.0.id().to_string()]).status().unwrap().success());
+    }
+
     /// Bytes of its memory that were resident at one moment, at most.
     pub fn resident_peak(&self) -> u64 {
         let status = self.proc("status");

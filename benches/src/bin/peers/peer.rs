@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
-use crate::programs::{envoy, gateway, haproxy, nginx, pingora, wasmtime};
+use crate::programs::{envoy, gateway, haproxy, hyper, nginx, pingora, wasmtime};
 
 /// A program with one config.
 #[derive(Debug)]
@@ -41,11 +41,12 @@ const ENVOY: &str = "Envoy";
 const HAPROXY: &str = "haproxy";
 const GATEWAY: &str = "refgateway";
 
-pub(crate) const PROXIES: [Peer; 12] = [
+pub(crate) const PROXIES: [Peer; 13] = [
     proxy(FIRST, nginx::proxy),
     proxy(HAPROXY, haproxy::proxy),
     proxy(ENVOY, envoy::proxy),
     proxy("Pingora", pingora::proxy),
+    proxy("hyper alone", hyper::proxy),
     proxy(GATEWAY, gateway::proxy),
     filter("nginx + Lua (`access_by_lua`)", FIRST, nginx::with_lua),
     filter("Envoy + Lua filter", ENVOY, envoy::with_lua),

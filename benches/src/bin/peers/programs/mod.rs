@@ -3,6 +3,7 @@
 pub(crate) mod envoy;
 pub(crate) mod gateway;
 pub(crate) mod haproxy;
+pub(crate) mod hyper;
 pub(crate) mod nginx;
 pub(crate) mod pingora;
 pub(crate) mod wasmtime;
