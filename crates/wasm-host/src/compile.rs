@@ -227,6 +227,8 @@ impl Compiler {
 /// Compiles on threads that leave the processor to requests first. The process has one set of them, as of those that
 /// wasmtime would use otherwise.
 fn in_background<T: Send>(compile: impl FnOnce() -> T + Send) -> T {
+    /// One at a time, on all threads: one that waits for parts of its own would take up another one meanwhile, on its stack.
+    static TURN: Mutex<()> = Mutex::new(());
     static THREADS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
         let threads = ThreadPoolBuilder::new().thread_name(|number| format!("wasm-host-compile-{number}"));
         let threads = threads.start_handler(|_| give_way()).build();
@@ -235,7 +237,10 @@ fn in_background<T: Send>(compile: impl FnOnce() -> T + Send) -> T {
             .ok()
     });
     match &*THREADS {
-        Some(threads) => threads.install(compile),
+        Some(threads) => {
+            let _turn = TURN.lock();
+            threads.install(compile)
+        }
         None => compile(),
     }
 }

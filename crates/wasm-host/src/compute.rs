@@ -22,7 +22,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{Dispatch, Span, dispatcher};
 
-use crate::{Phase, priority::give_way};
+use crate::Phase;
 
 thread_local! {
     static IS_COMPUTE_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -43,13 +43,13 @@ pub(crate) type Underway<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) struct ComputingPhases(AtomicU16);
 
 impl ComputingPhases {
-    pub(crate) fn contain(&self, phase: Phase) -> bool {
+    pub(crate) fn contains(&self, phase: Phase) -> bool {
         self.0.load(Relaxed) & bit(phase) != 0
     }
 
     /// Notes how a call went. Nothing is written, and no other thread disturbed, while calls go as they did.
     pub(crate) fn learn(&self, phase: Phase, has_computed: bool) {
-        match (self.contain(phase), has_computed) {
+        match (self.contains(phase), has_computed) {
             (false, true) => drop(self.0.fetch_or(bit(phase), Relaxed)),
             (true, false) => drop(self.0.fetch_and(!bit(phase), Relaxed)),
             _ => {}
@@ -62,8 +62,7 @@ fn bit(phase: Phase) -> u16 {
 }
 
 /// As many threads as there are processors, started when they are first needed. They take turns with the calls they have: a
-/// slice of each, which ends at the next tick. Where the system lets them, they leave the processor to other threads first.
-/// They end when this is dropped.
+/// slice of each, which ends at the next tick. They end when this is dropped.
 pub(crate) struct ComputeThreads(Arc<Queue>);
 
 struct Queue {
@@ -159,7 +158,6 @@ impl Queue {
 
     fn work(&self) {
         IS_COMPUTE_THREAD.set(true);
-        give_way();
         while let Some(job) = self.next() {
             if job.compute() {
                 self.jobs.lock().waiting.push_back(job);
@@ -274,10 +272,10 @@ mod tests {
     fn the_last_call_of_a_phase_tells_how_the_next_begins() {
         let phases = ComputingPhases::default();
         phases.learn(Phase::Request, true);
-        assert!(phases.contain(Phase::Request) && !phases.contain(Phase::Tick));
+        assert!(phases.contains(Phase::Request) && !phases.contains(Phase::Tick));
         phases.learn(Phase::Tick, true);
         phases.learn(Phase::Request, false);
-        assert!(!phases.contain(Phase::Request) && phases.contain(Phase::Tick));
+        assert!(!phases.contains(Phase::Request) && phases.contains(Phase::Tick));
     }
 
     /// Pending so often.

@@ -91,9 +91,15 @@ impl Meter {
         self.computes.load(Relaxed)
     }
 
-    /// Whether the call that ended was interrupted because it had computed for a tick or longer.
+    /// Whether the call that ended had computed for a tick or longer when it was last interrupted or had to wait.
     pub(crate) fn has_computed(&self) -> bool {
         self.cpu_used.load(Relaxed) >= self.tick
+    }
+
+    /// The guest runs from now on: what went before, it waited.
+    pub(crate) fn go_on(&self) {
+        self.running_since.store(self.now(), Relaxed);
+        self.computes.store(false, Relaxed);
     }
 
     /// Drives a call to its end or to its wall-clock deadline. A call that never waits arms no timer.
@@ -103,8 +109,7 @@ impl Meter {
         let mut has_paused = false;
         poll_fn(|cx| {
             if has_paused {
-                self.running_since.store(self.now(), Relaxed);
-                self.computes.store(false, Relaxed);
+                self.go_on();
             }
             if let Poll::Ready(output) = call.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));

@@ -1,17 +1,24 @@
 //! Work that waits while requests need the processors.
 
-/// Far behind the threads that requests are served on when processors are scarce, and not without a share of them.
+/// By how much the nice value is higher: far behind the threads that requests are served on when processors are scarce, and
+/// not without a share of them. Of Linux' 100 parts it gets about 10 beside one that does not give way.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+const NICER: i32 = 10;
 
-/// Has this thread leave the processor to others first, where the system lets a thread do so. Of Linux' 100 parts it gets
-/// about 10 beside one that does not.
+/// Has this thread leave the processor to others first, where the system lets a thread do so.
 pub(crate) fn give_way() {
-    // To Linux the process without a number is the calling thread.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    if let Err(error) = be_nicer() {
         tracing::debug!(%error, "a thread for what can wait keeps its priority");
     }
+}
+
+/// To Linux the process without a number is the calling thread.
+#[cfg(target_os = "linux")]
+fn be_nicer() -> rustix::io::Result<()> {
+    const NICEST: i32 = 19;
+    let own = rustix::process::getpriority_process(None)?;
+    rustix::process::setpriority_process(None, (own + NICER).min(NICEST))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -30,7 +37,7 @@ mod tests {
             give_way();
             nice()
         });
-        assert_eq!(behind.join().unwrap(), NICE);
+        assert_eq!(behind.join().unwrap(), (before + NICER).min(19));
         assert_eq!(nice(), before);
     }
 }

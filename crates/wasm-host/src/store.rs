@@ -152,11 +152,16 @@ impl Instance {
         self.store.data_mut().begin_call();
         refuel(&mut self.store, phase);
         self.store.set_epoch_deadline(1);
-        let computes = self.store.data().plugin.computing.contain(phase);
+        let computes = self.store.data().plugin.computing.contains(phase);
         let link = Arc::clone(&self.link);
         link.meter.start(cpu, wall);
         let underway = Box::pin(async move {
             let Self { store, guest, link, .. } = &mut self;
+            if computes {
+                // It has waited for a thread.
+                link.meter.go_on();
+                store.set_epoch_deadline(1);
+            }
             let outcome = link.meter.drive(call(&mut **guest, store)).await;
             (self, outcome)
         });
