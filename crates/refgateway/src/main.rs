@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// The system's allocator is a good part of what a request costs: see docs/performance.md.
+/// The system's allocator is a good part of what a request costs: see RATIONALE.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -39,7 +39,7 @@ fn is_listed(name: &HeaderName) -> bool {
     )
 }
 
-/// Without the two options that name no header, which almost every `Connection` consists of.
+/// Without the two options that almost every `Connection` consists of: one is listed, and `close` names no header.
 fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     options

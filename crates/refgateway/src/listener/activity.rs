@@ -16,7 +16,7 @@ pub(super) struct Activity {
     in_head: AtomicBool,
     /// Microseconds after `opened` when the head began or the last request ended.
     since: AtomicU64,
-    /// The number, from 1, of the request head with conflicting lengths; 0 when there is none.
+    /// The number, from 1, of the first request head with conflicting lengths; 0 when there is none.
     conflicting: AtomicU64,
     served: AtomicU64,
 }
@@ -63,12 +63,15 @@ impl Activity {
 
     /// Notes that the head with this number has conflicting lengths.
     pub(super) fn conflict(&self, head: u64) {
-        self.conflicting.store(head, Ordering::Relaxed);
+        if self.conflicting.load(Ordering::Relaxed) == 0 {
+            self.conflicting.store(head, Ordering::Relaxed);
+        }
     }
 
-    /// Whether the request counted in last is the one with conflicting lengths.
+    /// Whether the request counted in last is one with conflicting lengths, or comes after one: nobody knows where that began.
     pub(super) fn is_conflicting(&self) -> bool {
-        self.conflicting.load(Ordering::Relaxed) == self.served.load(Ordering::Relaxed)
+        let conflicting = self.conflicting.load(Ordering::Relaxed);
+        conflicting != 0 && self.served.load(Ordering::Relaxed) >= conflicting
     }
 
     /// Resolves when the client has used up the patience there is with it.

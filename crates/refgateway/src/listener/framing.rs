@@ -4,8 +4,9 @@
 //! after the response. RFC 9112 §6.3 allows that; yet a sender of both is a smuggler or broken, and nothing behind hyper
 //! can see it any more. So this scanner follows the bytes, just far enough to find such heads, and the request is refused.
 
-/// So much is kept of a line that comes in pieces: only the start of a longer one decides.
-const KEPT: usize = 64;
+/// So much is kept of a line that comes in pieces: as much as a whole head may be configured to have. Of a longer one, which
+/// hyper refuses, the start decides.
+const KEPT: usize = 1 << 20;
 
 /// Follows the requests of one connection.
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ enum State {
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Head {
+    has_begun: bool,
     length: Option<u64>,
     is_chunked: bool,
 }
@@ -41,7 +43,7 @@ struct Head {
 /// What a piece of input brought.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// The number, from 1, of a head with both lengths.
+    /// The number, from 1, of the first head with both lengths.
     pub(super) conflict: Option<u64>,
 }
 
@@ -112,6 +114,8 @@ impl Framing {
 
     fn end_line(&mut self, text: &[u8], seen: &mut Seen) {
         match self.state {
+            // hyper skips empty lines in front of a request (RFC 9112 2.2).
+            State::Head if text.is_empty() && !self.head.has_begun => self.state = State::Idle,
             State::Head if text.is_empty() => self.end_head(seen),
             State::Head => self.header(text),
             State::ChunkSize => self.state = chunk(text),
@@ -121,6 +125,7 @@ impl Framing {
     }
 
     fn header(&mut self, line: &[u8]) {
+        self.head.has_begun = true;
         // Two letters decide for almost every header.
         if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T')) {
             return;
@@ -139,9 +144,9 @@ impl Framing {
         let head = std::mem::take(&mut self.head);
         self.heads += 1;
         self.state = match head {
-            Head { is_chunked: true, length } => {
+            Head { is_chunked: true, length, .. } => {
                 if length.is_some() {
-                    seen.conflict = Some(self.heads);
+                    seen.conflict.get_or_insert(self.heads);
                 }
                 State::ChunkSize
             }
@@ -187,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn a_padded_line_means_the_same_in_pieces() {
+        let padded = format!("POST / HTTP/1.1\r\nContent-Length:{}5\r\n\r\nhello", " ".repeat(200)).into_bytes();
+        let chunked =
+            format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(200));
+        let all = [&padded, chunked.as_bytes(), BOTH].concat();
+        let bytes: Vec<&[u8]> = all.chunks(1).collect();
+        assert_eq!((conflict(&[&all]), conflict(&bytes)), (Some(3), Some(3)));
+    }
+
+    #[test]
     fn follows_bodies_to_the_next_head() {
         let sized = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n\r\n\r\nx";
         let chunked =
@@ -201,6 +216,17 @@ mod tests {
         let mut request = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", BOTH.len()).into_bytes();
         request.extend_from_slice(BOTH);
         assert_eq!(conflict(&[&request]), None);
+    }
+
+    #[test]
+    fn empty_lines_in_front_of_a_request_are_none() {
+        assert_eq!(conflict(&[b"\r\n\n", BOTH]), Some(1));
+        assert_eq!(conflict(&[b"\r", b"\n\r\n", BOTH]), Some(1));
+    }
+
+    #[test]
+    fn the_first_of_two_counts() {
+        assert_eq!(conflict(&[&[BOTH, b"0\r\n\r\n", BOTH].concat()]), Some(1));
     }
 
     #[test]
