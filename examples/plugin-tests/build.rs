@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A constant for each plugin: its file, and its folder among the sources.
+/// A constant for each plugin, with its file and its folder among the sources, and one for all.
 fn names(sources: &Path, built: &[(String, PathBuf)]) -> Result<String, Box<dyn Error>> {
     let mut source = String::new();
     for (name, file) in built {
@@ -32,5 +32,7 @@ fn names(sources: &Path, built: &[(String, PathBuf)]) -> Result<String, Box<dyn 
         writeln!(source, "pub const {}: Example = Example {{", name.to_uppercase())?;
         writeln!(source, "    name: {name:?},\n    file: {file:?},\n    folder: {folder:?},\n}};")?;
     }
+    let all: Vec<_> = built.iter().map(|(name, _)| name.to_uppercase()).collect();
+    writeln!(source, "/// All of them.\npub const ALL: [Example; {}] = [{}];", all.len(), all.join(", "))?;
     Ok(source)
 }

@@ -22,4 +22,5 @@ mod request_log;
 mod response_cache;
 mod response_transform;
 mod schema_validation;
+mod sizes;
 mod token_meter;
