@@ -55,14 +55,19 @@ async fn pass(
     upstream: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<Response<Leased>, Infallible> {
-    let kept = idle.borrow_mut().pop();
-    let mut sender = match kept {
+    let mut sender = match take(&idle) {
         Some(sender) => sender,
         None => Box::pin(connect(upstream)).await,
     };
     *request.uri_mut() = Uri::from(request.uri().path_and_query().unwrap().clone());
     let response = sender.send_request(request).await.unwrap();
     Ok(response.map(|body| Leased { body, sender: Some(sender), idle }))
+}
+
+/// A connection that was not closed meanwhile.
+fn take(idle: &Idle) -> Option<SendRequest<Incoming>> {
+    let mut idle = idle.borrow_mut();
+    std::iter::from_fn(|| idle.pop()).find(SendRequest::is_ready)
 }
 
 async fn connect(upstream: SocketAddr) -> SendRequest<Incoming> {

@@ -41,6 +41,14 @@ pub(crate) fn reloading<T>(server: &Server, plugin: &Path, measured: impl FnOnce
 
 /// Does the one again and again while the other runs.
 fn beside<T>(measured: impl FnOnce() -> T, mut again: impl FnMut() + Send) -> T {
+    /// Also when what is measured panics.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -48,8 +56,7 @@ fn beside<T>(measured: impl FnOnce() -> T, mut again: impl FnMut() + Send) -> T 
                 again();
             }
         });
-        let result = measured();
-        is_over.store(true, Ordering::Relaxed);
-        result
+        let _over = Over(&is_over);
+        measured()
     })
 }

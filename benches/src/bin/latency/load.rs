@@ -109,18 +109,17 @@ impl Load {
             client.due = start + every * number / CLIENTS;
         }
         let mut answers = Answers::default();
-        let mut before = start;
         while self.clients.iter().any(|client| client.due < start + time || client.since.is_some()) {
             self.turn(&mut answers);
             let now = Instant::now();
             for client in &mut self.clients {
                 if client.since.is_none() && client.due <= now && client.due < start + time {
-                    // One that became due while this thread was held up counts from when it was not.
-                    client.ask(if client.due < before { before.max(client.due) } else { client.due });
-                    client.due = if every.is_zero() { now } else { client.due + every };
+                    // At a rate, a request counts from when it was due, also when its client still had to wait then.
+                    let paced = !every.is_zero();
+                    client.ask(if paced { client.due } else { now });
+                    client.due = if paced { client.due + every } else { now };
                 }
             }
-            before = now;
         }
         answers
     }
