@@ -92,10 +92,10 @@ fn instructions(arguments: &[String]) -> Result<(), String> {
 fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments).current_dir(root());
-    // What cargo tells this program of itself has build scripts run again that look at it, such as ring's.
-    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in std::env::vars().filter(|(name, _)| told(name)) {
-        cargo.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(guests::says_of_the_package) {
+            cargo.env_remove(name);
+        }
     }
     cargo
 }

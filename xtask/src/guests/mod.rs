@@ -102,12 +102,18 @@ fn nested_build(target_dir: &Path) -> Command {
     cargo
 }
 
+/// Whether a variable is what cargo tells a program of its own package. A build that inherits it is another one to build
+/// scripts that look at it, such as ring's.
+pub fn says_of_the_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+}
+
 /// Whether a variable says how the host is built, which is not how guests are.
 fn is_of_the_outer_build(name: &str) -> bool {
-    const PREFIXES: [&str; 6] =
-        ["CARGO_BUILD_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PKG_", "CARGO_PROFILE_", "CARGO_TARGET_"];
+    const PREFIXES: [&str; 5] = ["CARGO_BUILD_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PROFILE_", "CARGO_TARGET_"];
     name.ends_with("RUSTFLAGS")
-        || matches!(name, "RUSTC_WORKSPACE_WRAPPER" | "RUSTC_WRAPPER" | "CARGO_MANIFEST_DIR")
+        || matches!(name, "RUSTC_WORKSPACE_WRAPPER" | "RUSTC_WRAPPER")
+        || says_of_the_package(name)
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

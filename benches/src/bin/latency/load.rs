@@ -115,9 +115,9 @@ impl Load {
             for client in &mut self.clients {
                 if client.since.is_none() && client.due <= now && client.due < start + time {
                     // At a rate, a request counts from when it was due, also when its client still had to wait then.
-                    let paced = !every.is_zero();
-                    client.ask(if paced { client.due } else { now });
-                    client.due = if paced { client.due + every } else { now };
+                    let is_paced = !every.is_zero();
+                    client.ask(if is_paced { client.due } else { now });
+                    client.due = if is_paced { client.due + every } else { now };
                 }
             }
         }

@@ -17,7 +17,7 @@ use benches::{LOAD_PROCESSOR, median};
 
 use self::{
     answers::Answers,
-    case::{CASES, Case},
+    case::{CASES, Case, FILTER},
     load::{Load, Pace},
 };
 
@@ -29,7 +29,7 @@ fn main() {
     assert!(Command::new("taskset").args(["-apc", LOAD_PROCESSOR, &own]).output().unwrap().status.success());
 
     let mut load = Load::new();
-    let capacity = CASES[1].run(&mut load, Pace::AtOnce, time).per_second(time);
+    let capacity = FILTER.run(&mut load, Pace::AtOnce, time).per_second(time);
     let rate = capacity / 2.0;
     let mut answers: Vec<Vec<Answers>> = CASES.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {

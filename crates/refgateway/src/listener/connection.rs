@@ -166,12 +166,8 @@ where
     if limits.headers != HYPERS_OWN_LIMIT {
         builder.max_headers(limits.headers);
     }
-    let mut connection = pin!(builder.serve_connection(io, service).with_upgrades());
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = worker.until_draining() => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await
+    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    drive(connection, http1::UpgradeableConnection::graceful_shutdown, worker).await
 }
 
 async fn serve_http2<S>(
@@ -189,10 +185,18 @@ where
         .adaptive_window(true)
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX));
-    let mut connection = pin!(builder.serve_connection(io, service));
+    let connection = pin!(builder.serve_connection(io, service));
+    drive(connection, http2::Connection::graceful_shutdown, worker).await
+}
+
+/// Drives a connection to its end. From when the worker drains it takes no more requests.
+async fn drive<C>(mut connection: Pin<&mut C>, shut_down: fn(Pin<&mut C>), worker: &Worker) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = worker.until_draining() => connection.as_mut().graceful_shutdown(),
+        () = worker.until_draining() => shut_down(connection.as_mut()),
     }
     connection.await
 }

@@ -41,14 +41,17 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, client: Arc<Client>, request: R
     let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default());
     let is_head = *request.method() == Method::HEAD;
 
-    let response = match admit::admit(&gateway, &client, &id, request) {
+    let mut response = match admit::admit(&gateway, &client, &id, request) {
         Ok((exchange, request)) => {
             record.routed(&exchange);
             answer(exchange, request).instrument(span).await
         }
         Err(refusal) => refusal.into_response(),
     };
-    finish(response, record, id, is_head)
+    if is_head {
+        take_content(&mut response);
+    }
+    finish(response, record, id)
 }
 
 /// Runs the route's chain around [`forward`].
@@ -80,15 +83,12 @@ pub(crate) fn plugin_layer(chain: PluginChain, facts: &ExchangeFacts) -> PluginL
 }
 
 /// The headers every response carries, whoever made it.
-fn finish(mut response: Response<Body>, record: AccessRecord, id: HeaderValue, is_head: bool) -> Response<Body> {
+fn finish(mut response: Response<Body>, record: AccessRecord, id: HeaderValue) -> Response<Body> {
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     response.headers_mut().insert(request_id::X_REQUEST_ID.clone(), id);
     if is_upgrade {
         drop(record.responded(&response));
         return response;
-    }
-    if is_head {
-        take_content(&mut response);
     }
     let record = record.responded(&response);
     response.map(|body| AccessBody::wrap(body, record))
