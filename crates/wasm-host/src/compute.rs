@@ -1,5 +1,6 @@
 //! Threads for guests that compute: a call that does not return within a tick goes on there, so that the thread it was
-//! made on serves others. A call comes back to its own thread when it waits for the host.
+//! made on serves others. A call comes back to its own thread when it waits for the host. These threads give way to others:
+//! calls that do not compute come first.
 
 use std::{
     any::Any,
@@ -16,13 +17,20 @@ use std::{
     },
     task::{Context, Poll, Waker},
     thread,
+    time::Duration,
 };
 
 use parking_lot::{Condvar, Mutex};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time};
 use tracing::{Dispatch, Span, dispatcher};
 
-use crate::Phase;
+use crate::{
+    Phase,
+    priority::{self, give_way},
+};
+
+/// How often a call that is late is looked for again, while a thread has it.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 thread_local! {
     static IS_COMPUTE_THREAD: Cell<bool> = const { Cell::new(false) };
@@ -32,6 +40,12 @@ thread_local! {
 /// what it keeps for it.
 pub(crate) fn home() -> impl Future<Output = ()> + Send {
     poll_fn(|_| if IS_COMPUTE_THREAD.get() { Poll::Pending } else { Poll::Ready(()) })
+}
+
+/// Processor time that this thread has had, in nanoseconds, when it is a compute thread. It gives way to others: what passes
+/// on the wall clock says little there.
+pub(crate) fn thread_time() -> Option<u64> {
+    if IS_COMPUTE_THREAD.get() { priority::thread_time() } else { None }
 }
 
 /// A call that has begun.
@@ -83,7 +97,7 @@ struct Jobs {
 pub(crate) enum Computed<T> {
     /// It has ended.
     Done(T),
-    /// It is to be polled where it was made: it waits for the host, or no thread could be had.
+    /// It is to be polled where it was made: it waits for the host, it is late, or no thread could be had.
     Back(Underway<T>),
 }
 
@@ -93,11 +107,13 @@ impl ComputeThreads {
         Self(Arc::new(Queue { jobs: Mutex::default(), has_changed: Condvar::new(), bound }))
     }
 
-    /// Goes on with a call that computes: one whose last poll was pending and `computes`, or that is expected to. Dropping the future drops the call,
-    /// and waits for the slice that is under way.
+    /// Goes on with a call that computes: one whose last poll was pending and `computes`, or that is expected to. It is late
+    /// after `time`, and then waits for no turn any more; outside of a tokio runtime it does. Dropping the future drops the
+    /// call, and waits for the slice that is under way.
     pub(crate) async fn go_on<T: Send + 'static>(
         &self,
         call: Underway<T>,
+        time: Duration,
         computes: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Computed<T> {
         if let Err(error) = self.0.ensure_thread() {
@@ -111,13 +127,12 @@ impl ComputeThreads {
             computes,
             surroundings: Surroundings::here(),
         });
-        let _claim = Claim(Arc::clone(&job));
+        let claim = Claim(Arc::clone(&job));
         self.0.push(job);
-        match outcome.await {
-            Ok(Outcome::Done(output)) => Computed::Done(output),
-            Ok(Outcome::Waits(call)) => Computed::Back(call),
-            Ok(Outcome::Panicked(panic)) => resume_unwind(panic),
-            Err(gone) => resume_unwind(Box::new(gone)),
+        match claim.outcome(outcome, time).await {
+            Outcome::Done(output) => Computed::Done(output),
+            Outcome::Waits(call) => Computed::Back(call),
+            Outcome::Panicked(panic) => resume_unwind(panic),
         }
     }
 }
@@ -158,6 +173,7 @@ impl Queue {
 
     fn work(&self) {
         IS_COMPUTE_THREAD.set(true);
+        give_way();
         while let Some(job) = self.next() {
             if job.compute() {
                 self.jobs.lock().waiting.push_back(job);
@@ -196,6 +212,7 @@ struct Call<T, C> {
 
 enum Outcome<T> {
     Done(T),
+    /// For the host, or it has waited too long for its turn.
     Waits(Underway<T>),
     Panicked(Box<dyn Any + Send>),
 }
@@ -227,6 +244,28 @@ impl<T: Send, C: Fn() -> bool + Send + Sync> Job for Call<T, C> {
 /// Who waits for a call. It goes when they go.
 struct Claim<T, C>(Arc<Call<T, C>>);
 
+impl<T, C> Claim<T, C> {
+    /// What a thread makes of the call. Once `time` is over it is taken back as soon as none has it.
+    async fn outcome(&self, mut outcome: oneshot::Receiver<Outcome<T>>, time: Duration) -> Outcome<T> {
+        let mut patience = time;
+        loop {
+            let ended = match self.0.surroundings.runtime {
+                Some(_) => time::timeout(patience, &mut outcome).await,
+                None => Ok((&mut outcome).await),
+            };
+            match ended {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(gone)) => resume_unwind(Box::new(gone)),
+                Err(_) => {}
+            }
+            if let Some(call) = self.0.underway.try_lock().and_then(|mut call| call.take()) {
+                return Outcome::Waits(call);
+            }
+            patience = LOOK_AGAIN;
+        }
+    }
+}
+
 impl<T, C> Drop for Claim<T, C> {
     fn drop(&mut self) {
         drop(self.0.underway.lock().take());
@@ -257,15 +296,14 @@ impl Surroundings {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
     use super::*;
 
+    const PATIENT: Duration = Duration::from_secs(20);
+
     async fn go_on<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static, computes: bool) -> Computed<T> {
-        ComputeThreads::new().go_on(Box::pin(call), move || computes).await
+        ComputeThreads::new().go_on(Box::pin(call), PATIENT, move || computes).await
     }
 
     #[test]
@@ -342,8 +380,35 @@ mod tests {
             let _noted = noted;
             slices(usize::MAX, ()).await;
         });
-        let left = tokio::time::timeout(Duration::from_millis(20), threads.go_on(endless, || true)).await;
+        let left = time::timeout(Duration::from_millis(20), threads.go_on(endless, PATIENT, || true)).await;
         assert!(left.is_err() && is_dropped.load(SeqCst));
+    }
+
+    /// All threads are held up: its turn does not come.
+    #[tokio::test]
+    async fn what_is_late_waits_for_no_turn() {
+        let threads = Arc::new(ComputeThreads::new());
+        let (release, held) =
+            (0..threads.0.bound).map(|_| std::sync::mpsc::channel::<()>()).unzip::<_, _, Vec<_>, Vec<_>>();
+        let hogs: Vec<_> = held
+            .into_iter()
+            .map(|held| {
+                let threads = Arc::clone(&threads);
+                let hog: Underway<()> = Box::pin(async move { _ = held.recv() });
+                tokio::spawn(async move { drop(threads.go_on(hog, PATIENT, || true).await) })
+            })
+            .collect();
+        while threads.0.jobs.lock().threads < threads.0.bound || !threads.0.jobs.lock().waiting.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let late = threads.go_on(Box::pin(async { 7 }), Duration::from_millis(5), || true);
+        let late = time::timeout(PATIENT, late).await.expect("it still waits");
+        let Computed::Back(call) = late else { panic!("a thread has taken it") };
+        assert_eq!(call.await, 7);
+        drop(release);
+        for hog in hogs {
+            hog.await.unwrap();
+        }
     }
 
     #[tokio::test]
@@ -354,7 +419,7 @@ mod tests {
             .map(|_| {
                 let (threads, done) = (Arc::clone(&threads), Arc::clone(&done));
                 tokio::spawn(async move {
-                    let computed = threads.go_on(Box::pin(slices(100, ())), || true).await;
+                    let computed = threads.go_on(Box::pin(slices(100, ())), PATIENT, || true).await;
                     done.fetch_add(usize::from(matches!(computed, Computed::Done(()))), SeqCst);
                 })
             })

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::metrics::Took;
+use crate::{compute::thread_time, metrics::Took};
+
+/// Stands for the clock of a thread that is not read.
+const NOT_READ: u64 = u64::MAX;
 
 /// A call went past a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,8 @@ pub(crate) struct Meter {
     tick: u64,
     started: AtomicU64,
     running_since: AtomicU64,
+    /// The clock of the thread at that moment, in nanoseconds, where it is read.
+    thread_time_then: AtomicU64,
     cpu_used: AtomicU64,
     cpu_limit: AtomicU64,
     wall_limit: AtomicU64,
@@ -41,6 +46,7 @@ impl Meter {
             tick: nanos(tick),
             started: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
+            thread_time_then: AtomicU64::new(NOT_READ),
             cpu_used: AtomicU64::new(0),
             cpu_limit: AtomicU64::new(0),
             wall_limit: AtomicU64::new(0),
@@ -53,10 +59,17 @@ impl Meter {
         let now = self.now();
         self.started.store(now, Relaxed);
         self.running_since.store(now, Relaxed);
+        self.thread_time_then.store(NOT_READ, Relaxed);
         self.cpu_used.store(0, Relaxed);
         self.computes.store(false, Relaxed);
         self.cpu_limit.store(nanos(cpu), Relaxed);
         self.wall_limit.store(nanos(wall), Relaxed);
+    }
+
+    /// Wall-clock time that is left, from now on.
+    pub(crate) fn wall_left(&self) -> Duration {
+        let spent = self.now().saturating_sub(self.started.load(Relaxed));
+        Duration::from_nanos(self.wall_limit.load(Relaxed).saturating_sub(spent))
     }
 
     /// Wall-clock time since the start.
@@ -99,6 +112,7 @@ impl Meter {
     /// The guest runs from now on: what went before, it waited.
     pub(crate) fn go_on(&self) {
         self.running_since.store(self.now(), Relaxed);
+        self.thread_time_then.store(thread_time().unwrap_or(NOT_READ), Relaxed);
         self.computes.store(false, Relaxed);
     }
 
@@ -121,19 +135,20 @@ impl Meter {
                 // It is polled again at once, and looked at on the next tick.
                 return Poll::Pending;
             }
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.wall_left())));
             let wall_limit = Duration::from_nanos(self.wall_limit.load(Relaxed));
-            let timer = timer.get_or_insert_with(|| {
-                let spent = Duration::from_nanos(now.saturating_sub(self.started.load(Relaxed)));
-                Box::pin(tokio::time::sleep(wall_limit.saturating_sub(spent)))
-            });
             timer.as_mut().poll(cx).map(|()| Err(Overrun::Wall(wall_limit)))
         })
         .await
     }
 
-    /// Time that the guest has computed since it went on. It is looked at on every tick: a stretch of more than two was spent
-    /// waiting for a processor.
+    /// Time that the guest has computed since it went on, by the clock of its thread where that is read. Elsewhere it is
+    /// looked at on every tick: a stretch of more than two was spent waiting for a processor.
     fn stretch(&self, now: u64) -> u64 {
+        let then = self.thread_time_then.load(Relaxed);
+        if let Some(thread_time) = thread_time().filter(|_| then != NOT_READ) {
+            return thread_time.saturating_sub(then);
+        }
         now.saturating_sub(self.running_since.load(Relaxed)).min(2 * self.tick)
     }
 

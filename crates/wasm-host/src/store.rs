@@ -158,9 +158,8 @@ impl Instance {
         let underway = Box::pin(async move {
             let Self { store, guest, link, .. } = &mut self;
             if computes {
-                // It has waited for a thread.
+                // It has waited for a thread, and is looked at before it computes: it may be late.
                 link.meter.go_on();
-                store.set_epoch_deadline(1);
             }
             let outcome = link.meter.drive(call(&mut **guest, store)).await;
             (self, outcome)
@@ -249,7 +248,7 @@ async fn drive<T: Send + 'static>(mut underway: Underway<T>, link: &Arc<Link>, m
     loop {
         if computes {
             let watched = Arc::clone(link);
-            match link.compute.go_on(underway, move || watched.meter.computes()).await {
+            match link.compute.go_on(underway, link.meter.wall_left(), move || watched.meter.computes()).await {
                 Computed::Done(output) => return output,
                 Computed::Back(call) => underway = call,
             }

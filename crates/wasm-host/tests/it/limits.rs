@@ -11,7 +11,7 @@ use wasm_host::{Failure, FailureClass, Limits, Plugin, PluginEngine, PoolPolicy,
 
 use crate::common::{Logged, answered, engine, is_alone, open, passed, plugin, request, status};
 
-/// Deadlines that a test waits for: `loop` reaches the first, a sleeper the second. A busy machine must not reach them.
+/// Deadlines that a test waits for. A guest that computes may reach either of them: on a busy machine it waits for its turn.
 fn tight() -> Limits {
     Limits { cpu: Duration::from_millis(200), wall: Duration::from_millis(600), ..Limits::default() }
 }
@@ -37,7 +37,8 @@ async fn failure(plugin: &Plugin, what: &str) -> (Failure, u16) {
 
 #[tokio::test]
 async fn stops_an_endless_loop() {
-    let (failure, status) = failure(&misbehaving(tight()).await, "loop").await;
+    let limits = Limits { cpu: tight().cpu, ..patient() };
+    let (failure, status) = failure(&misbehaving(limits).await, "loop").await;
     assert_eq!((failure.class, status), (FailureClass::CpuDeadline, 504));
     assert_eq!(failure.message, "computed longer than 200ms");
 }

@@ -11,7 +11,7 @@ use crate::common::{Logged, answered, ask, engine, plugin, text};
 fn ticking(act: &str) -> PluginBuilder {
     plugin(NATIVE_TICK)
         .config(json!({ "every_ms": 10, "act": act }))
-        .limits(Limits { cpu: Duration::from_millis(100), ..Limits::default() })
+        .limits(Limits { cpu: Duration::from_millis(100), wall: Duration::from_secs(20), ..Limits::default() })
         .pool(PoolPolicy::Reuse(Reuse::default()))
 }
 
