@@ -16,7 +16,7 @@ use mio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::answers::Answers;
+use crate::{answers::Answers, stolen::Stolen};
 
 const CLIENTS: u32 = 32;
 const LISTENER: Token = Token(usize::MAX - 1);
@@ -108,10 +108,11 @@ impl Load {
         for (client, number) in self.clients.iter_mut().zip(0..) {
             client.due = start + every * number / CLIENTS;
         }
-        let mut answers = Answers::default();
+        let (mut answers, mut stolen) = (Answers::default(), Stolen::watch());
         while self.clients.iter().any(|client| client.due < start + time || client.since.is_some()) {
             self.turn(&mut answers);
             let now = Instant::now();
+            stolen.look(now);
             for client in &mut self.clients {
                 if client.since.is_none() && client.due <= now && client.due < start + time {
                     // At a rate, a request counts from when it was due, also when its client still had to wait then.
@@ -121,6 +122,7 @@ impl Load {
                 }
             }
         }
+        answers.leave_out(&stolen);
         answers
     }
 
@@ -163,7 +165,7 @@ impl Client {
         assert!(is_open, "the gateway closed a connection: {}", String::from_utf8_lossy(&self.answer));
         let Some(since) = self.since else { return };
         if let Some(is_ok) = whole(&self.answer) {
-            answers.note(since.elapsed(), is_ok);
+            answers.note(since, is_ok);
             self.since = None;
             self.answer.clear();
         }
