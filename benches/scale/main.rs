@@ -1,5 +1,6 @@
 //! What one call does not show: how plugins start, how many there can be, whether two cores do the work of two, and what
-//! others notice of a plugin that spins. `scale [SECTION]`: `start`, `many`, `cores` or `tail`.
+//! others notice of a plugin that spins. `scale [SECTION]`: `start`, `many`, `cores` or `tail`. `start` may be given more
+//! plugins, as files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "prints its result")]
 
@@ -20,9 +21,11 @@ const ROUNDS: usize = 7;
 
 fn main() {
     // `cargo bench` adds `--bench`.
-    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
-    let sections: [(&str, fn()); 4] =
-        [("start", start::print), ("many", many::print), ("cores", cores::print), ("tail", tail::print)];
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let wanted = arguments.next().unwrap_or_default();
+    let files: Vec<_> = arguments.collect();
+    let sections: [(&str, &dyn Fn()); 4] =
+        [("start", &|| start::print(&files)), ("many", &many::print), ("cores", &cores::print), ("tail", &tail::print)];
     for (name, print) in sections {
         if name.starts_with(&wanted) {
             print();

@@ -1,6 +1,10 @@
 //! A plugin from its file: compiled, and from the compile cache.
 
-use std::time::{Duration, Instant};
+use std::{
+    ffi::OsStr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use benches::runtime;
 use wasm_host::{Plugin, PluginEngine};
@@ -14,9 +18,11 @@ const PLUGINS: [(&str, &str); 4] = [
     ("AEGIS: WAF", test_guests::AEGIS_WAF),
 ];
 
-pub(crate) fn print() {
+/// Also of `files`, which need no configuration.
+pub(crate) fn print(files: &[String]) {
     println!("| plugin | file | compiled and loaded | from the compile cache |\n| --- | --- | --- | --- |");
-    for (name, file) in PLUGINS {
+    let files = files.iter().map(|file| (Path::new(file).file_stem().and_then(OsStr::to_str).unwrap(), &**file));
+    for (name, file) in PLUGINS.into_iter().chain(files) {
         let cache = tempfile::tempdir().unwrap();
         let (mut compiled, mut cached) = (Vec::new(), Vec::new());
         load(PluginEngine::builder().cache_dir(cache.path()).build().unwrap(), file);

@@ -165,12 +165,7 @@ impl CompiledCode {
 
     /// Connects the code with the host's functions, as the operator wants it used.
     pub(crate) fn link(&self, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
-        let missing = self.abi.missing_imports(self)?;
-        if missing.is_empty() {
-            self.abi.link(self, options)
-        } else {
-            Err(Error::MissingImports { abi: self.abi.id(), missing })
-        }
+        self.abi.link(self, options)
     }
 }
 
@@ -192,12 +187,13 @@ impl Compiler {
         if let Some(code) = self.live.lock().get(&source.digest).and_then(Weak::upgrade) {
             return Ok(code);
         }
-        let (bytes, shape) = loadable(&source.bytes)?;
-        let abi = detect(&shape)?;
-        let code = match self.disk.as_ref().and_then(|disk| disk.load(&source.digest, shape.kind)) {
-            Some(code) => code,
-            None => self.compile_anew(&bytes, shape.kind, source)?,
+        let known = self.disk.as_ref().and_then(|disk| disk.load(&source.digest));
+        let (code, shape) = match known {
+            // What is compiled has been valid.
+            Some(code) => (code, loadable(&source.bytes, FileShape::read_valid)?.1),
+            None => self.compile_anew(source)?,
         };
+        let abi = detect(&shape)?;
         let code = Arc::new(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi });
         let mut live = self.live.lock();
         live.retain(|_, code| code.strong_count() > 0);
@@ -210,17 +206,19 @@ impl Compiler {
         self.compiled.load(Relaxed)
     }
 
-    fn compile_anew(&self, bytes: &[u8], kind: FileKind, source: &Source) -> Result<Code> {
+    fn compile_anew(&self, source: &Source) -> Result<(Code, FileShape)> {
+        let (bytes, shape) = loadable(&source.bytes, FileShape::read)?;
+        detect(&shape)?;
         self.compiled.fetch_add(1, Relaxed);
-        let code = in_background(|| match kind {
-            FileKind::CoreModule => Module::new(&self.engine, bytes).map(Code::Module),
-            FileKind::Component => Component::new(&self.engine, bytes).map(Code::Component),
+        let code = in_background(|| match shape.kind {
+            FileKind::CoreModule => Module::new(&self.engine, &bytes).map(Code::Module),
+            FileKind::Component => Component::new(&self.engine, &bytes).map(Code::Component),
         });
         let code = code.map_err(|error| Error::Compile { reason: one_line(&error) })?;
         if let Some(disk) = self.disk.as_ref().filter(|_| !source.is_transient) {
             disk.store(&source.digest, &code);
         }
-        Ok(code)
+        Ok((code, shape))
     }
 }
 
@@ -246,11 +244,11 @@ fn in_background<T: Send>(compile: impl FnOnce() -> T + Send) -> T {
 }
 
 /// What is compiled of a file, and its shape. A core module that carries its WIT world becomes a component.
-pub(crate) fn loadable(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
-    let shape = FileShape::read(bytes)?;
+pub(crate) fn loadable(bytes: &Bytes, read: impl Fn(&[u8]) -> Result<FileShape>) -> Result<(Bytes, FileShape)> {
+    let shape = read(bytes)?;
     if shape.kind == FileKind::CoreModule && shape.carries_wit {
         let component = Bytes::from(componentize(bytes)?);
-        let shape = FileShape { config_schema: shape.config_schema, ..FileShape::read(&component)? };
+        let shape = FileShape { config_schema: shape.config_schema, ..read(&component)? };
         return Ok((component, shape));
     }
     Ok((bytes.clone(), shape))

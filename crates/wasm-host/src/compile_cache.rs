@@ -12,18 +12,17 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use sha2::{Digest as _, Sha256};
-use wasmtime::{Engine, Module, component::Component};
+use wasmtime::{Engine, Module, Precompiled, component::Component};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     Error, Result,
-    abi::FileKind,
     compile::{Code, Digest, write_hex},
     error::one_line,
 };
 
-const MAGIC: &[u8; 8] = b"wasmhst1";
-const SEAL_BYTES: usize = 32;
+const MAGIC: &[u8; 8] = b"wasmhst2";
+const SEAL_BYTES: usize = 16;
 
 pub(crate) struct CompileCache {
     directory: PathBuf,
@@ -46,7 +45,7 @@ impl CompileCache {
     }
 
     /// The code of a file, when the directory has it whole.
-    pub(crate) fn load(&self, digest: &Digest, kind: FileKind) -> Option<Code> {
+    pub(crate) fn load(&self, digest: &Digest) -> Option<Code> {
         let path = self.path(digest);
         let file = match fs::read(&path) {
             Ok(file) => file,
@@ -64,9 +63,9 @@ impl CompileCache {
         // only this user, or root, may write to.
         #[expect(unsafe_code, reason = "wasmtime cannot check compiled code; the lines above say why it is ours")]
         let loaded = unsafe {
-            match kind {
-                FileKind::CoreModule => Module::deserialize(&self.engine, code).map(Code::Module),
-                FileKind::Component => Component::deserialize(&self.engine, code).map(Code::Component),
+            match Engine::detect_precompiled(code) {
+                Some(Precompiled::Component) => Component::deserialize(&self.engine, code).map(Code::Component),
+                _ => Module::deserialize(&self.engine, code).map(Code::Module),
             }
         };
         match loaded {
@@ -104,12 +103,13 @@ impl CompileCache {
         self.directory.join(format!("{name}-{:016x}.bin", self.fingerprint))
     }
 
+    /// It shows damage. Whoever may write to the directory could make one.
     fn seal(&self, digest: &Digest, code: &[u8]) -> [u8; SEAL_BYTES] {
-        let mut seal = Sha256::new();
+        let mut seal = Xxh3::new();
         seal.update(digest.as_bytes());
-        seal.update(self.fingerprint.to_le_bytes());
+        seal.update(&self.fingerprint.to_le_bytes());
         seal.update(code);
-        seal.finalize().into()
+        seal.digest128().to_le_bytes()
     }
 
     fn unseal<'a>(&self, digest: &Digest, file: &'a [u8]) -> Option<&'a [u8]> {

@@ -1,25 +1,34 @@
 //! What the ABIs of components have in common.
 
 use wasmtime::component::{
-    Component, Linker,
+    Component, InstancePre, Linker,
     types::{ComponentInstance, ComponentItem},
 };
 
-use crate::store::HostState;
+use crate::{Error, Result, abi::core_module::misfit, store::HostState};
 
 /// The version that WASI 0.2 is linked under. A guest may ask for any patch of 0.2.
 pub(crate) const WASI: &str = "0.2.12";
 
-/// Every function that the component imports and the linker does not have; of an interface or a version that it
-/// does not have at all, the interface. `offered` are the packages of the linker, each with the version it is linked
-/// under. An interface of nothing but types needs nobody to have it.
-pub(crate) fn missing_imports(
+/// A component with what it imports. `offered` are the packages of the linker, each with the version it is linked under.
+pub(crate) fn link(
+    abi: &'static str,
     component: &Component,
-    linker: &Linker<HostState>,
+    mut linker: Linker<HostState>,
     offered: &[(&str, &str)],
-) -> Vec<String> {
+) -> Result<InstancePre<HostState>> {
+    let missing = missing_imports(component, &mut linker, offered);
+    if missing.is_empty() {
+        linker.instantiate_pre(component).map_err(|error| misfit(abi, &error))
+    } else {
+        Err(Error::MissingImports { abi, missing })
+    }
+}
+
+/// Every function that the component imports and the linker does not have, which has them afterwards; of an interface or a version that it
+/// does not have at all, the interface. An interface of nothing but types needs nobody to have it.
+fn missing_imports(component: &Component, linker: &mut Linker<HostState>, offered: &[(&str, &str)]) -> Vec<String> {
     let engine = component.engine();
-    let mut probe = linker.clone();
     let mut missing = Vec::new();
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else {
@@ -35,7 +44,7 @@ pub(crate) fn missing_imports(
         let functions = instance.exports(engine).filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)));
         for (function, _) in functions {
             // Defining what is already defined is refused: that tells what the linker has.
-            let absent = probe
+            let absent = linker
                 .instance(&linked_name)
                 .is_ok_and(|mut interface| interface.func_new(function, |_, _, _, _| Ok(())).is_ok());
             if absent {

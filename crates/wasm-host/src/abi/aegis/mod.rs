@@ -51,14 +51,9 @@ impl GuestAbi for Aegis {
         kind_of(file).is_some()
     }
 
-    fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(core_module::missing_imports(code.module()?, &linker(code.engine())?))
-    }
-
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
         let file = code.shape();
-        let instance = linker(code.engine())?.instantiate_pre(code.module()?);
-        let instance = instance.map_err(|error| core_module::misfit(ID, &error))?;
+        let instance = core_module::link(ID, code.module()?, linker(code.engine())?)?;
         Ok(match kind_of(file).unwrap_or(Kind::Edge) {
             Kind::Edge => {
                 let options: EdgeOptions = options.parse(ID)?;

@@ -36,20 +36,15 @@ impl GuestAbi for Blitz {
         file.kind == FileKind::CoreModule && exports::has_a_phase(file)
     }
 
-    fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        let module = code.module()?;
-        Ok(core_module::missing_imports(module, &linker(module)?))
-    }
-
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
-        options.refuse(ID)?;
         let module = code.module()?;
+        let instance = core_module::link(ID, module, linker(module)?)?;
+        options.refuse(ID)?;
         let exports = Exports::of(code.shape()).map_err(|reason| Error::Link { abi: ID, reason })?;
         let reads_bodies = module.imports().any(|import| {
             let function = functions::function_of(import.module(), import.name());
             function == Some(functions::Function::Text(functions::Text::Body))
         });
-        let instance = linker(module)?.instantiate_pre(module).map_err(|error| core_module::misfit(ID, &error))?;
         Ok(Box::new(BlitzPre { instance, exports, reads_bodies }))
     }
 }

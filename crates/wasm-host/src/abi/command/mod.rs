@@ -1,13 +1,13 @@
 //! WASI commands, as WasmWiz runs them: stdin is the input, stdout the output. They are no plugins of a chain.
 
-use wasmtime::{InstancePre, component};
+use wasmtime::InstancePre;
 use wasmtime_wasi::{I32Exit, p2::bindings};
 
 use crate::{
     Error, Result,
     abi::{
         AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, HostStore,
-        component::{WASI, missing_imports},
+        component::{self, WASI},
         core_module,
     },
     compile::{Code, CompiledCode},
@@ -51,13 +51,6 @@ impl GuestAbi for WasiCommand {
         }
     }
 
-    fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(match code.code() {
-            Code::Module(module) => core_module::missing_imports(module, &module_linker(code)?),
-            Code::Component(component) => missing_imports(component, &component_linker(code)?, &OFFERED),
-        })
-    }
-
     fn link(&self, _code: &CompiledCode, _options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
         Err(Error::CommandAsPlugin)
     }
@@ -80,16 +73,11 @@ impl CommandPre {
         if abi.id() != ID {
             return Err(Error::NotACommand { abi: abi.id() });
         }
-        let missing = abi.missing_imports(code)?;
-        if !missing.is_empty() {
-            return Err(Error::MissingImports { abi: ID, missing });
-        }
-        let misfit = |error: wasmtime::Error| core_module::misfit(ID, &error);
         Ok(match code.code() {
-            Code::Module(module) => Self::Module(module_linker(code)?.instantiate_pre(module).map_err(misfit)?),
+            Code::Module(module) => Self::Module(core_module::link(ID, module, module_linker(code)?)?),
             Code::Component(component) => {
-                let instance = component_linker(code)?.instantiate_pre(component).map_err(misfit)?;
-                Self::Component(bindings::CommandPre::new(instance).map_err(misfit)?)
+                let instance = component::link(ID, component, component_linker(code)?, &OFFERED)?;
+                Self::Component(bindings::CommandPre::new(instance).map_err(|error| core_module::misfit(ID, &error))?)
             }
         })
     }
@@ -117,8 +105,8 @@ fn module_linker(code: &CompiledCode) -> Result<wasmtime::Linker<HostState>> {
     Ok(linker)
 }
 
-fn component_linker(code: &CompiledCode) -> Result<component::Linker<HostState>> {
-    let mut linker = component::Linker::new(code.engine());
+fn component_linker(code: &CompiledCode) -> Result<wasmtime::component::Linker<HostState>> {
+    let mut linker = wasmtime::component::Linker::new(code.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(engine_error)?;
     Ok(linker)
 }

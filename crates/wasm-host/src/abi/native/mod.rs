@@ -22,7 +22,7 @@ use wasmtime::{
 use self::{bindings::exports::wasm_host::plugin as phases, guest::NativePre};
 use crate::{
     Error, Result,
-    abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, component::missing_imports},
+    abi::{AbiOptions, FileKind, FileShape, GuestAbi, GuestPre, component, core_module::misfit},
     compile::CompiledCode,
     error::one_line,
     store::HostState,
@@ -66,20 +66,15 @@ impl GuestAbi for Native {
         file.kind == FileKind::Component && CALLED.iter().any(|phase| exports(&file.exports, phase))
     }
 
-    fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(missing_imports(code.component()?, &linker(code.engine())?, &imports::OFFERED))
-    }
-
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
+        let instance = component::link(ID, code.component()?, linker(code.engine())?, &imports::OFFERED)?;
         options.refuse(ID)?;
-        let link_error = |error: wasmtime::Error| Error::Link { abi: ID, reason: one_line(&error) };
-        let instance = linker(code.engine())?.instantiate_pre(code.component()?).map_err(link_error)?;
         macro_rules! indices {
             ($phase:ident, $name:literal) => {
                 exports(&code.shape().exports, $name)
                     .then(|| phases::$phase::GuestIndices::new(&instance))
                     .transpose()
-                    .map_err(link_error)?
+                    .map_err(|error| misfit(ID, &error))?
             };
         }
         Ok(Box::new(NativePre {

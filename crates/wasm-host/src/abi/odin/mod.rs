@@ -53,16 +53,11 @@ impl GuestAbi for Odin {
         file.kind == FileKind::CoreModule && file.function(EXECUTE).is_some_and(is_execute)
     }
 
-    fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(core_module::missing_imports(code.module()?, &linker(code.engine())?))
-    }
-
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
-        let options = Options::parse(options)?;
         let module = code.module()?;
+        let instance = core_module::link(ID, module, linker(code.engine())?)?;
+        let options = Options::parse(options)?;
         check_exports(module)?;
-        let instance = linker(code.engine())?.instantiate_pre(module);
-        let instance = instance.map_err(|error| core_module::misfit(ID, &error))?;
         Ok(Box::new(OdinPre { instance, options: Arc::new(options), cleans_up: has_no_parameters(module, "cleanup") }))
     }
 }

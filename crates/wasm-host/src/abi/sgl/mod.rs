@@ -20,7 +20,7 @@ use crate::{
     Error, Result,
     abi::{
         AbiOptions, FileKind, FileShape, GuestAbi, GuestPre,
-        component::{WASI, missing_imports},
+        component::{self, WASI},
     },
     compile::CompiledCode,
     error::one_line,
@@ -64,19 +64,13 @@ impl GuestAbi for Sgl {
         file.kind == FileKind::Component && [ON_REQUEST, ON_RESPONSE].iter().any(is_ours)
     }
 
-    fn missing_imports(&self, code: &CompiledCode) -> Result<Vec<String>> {
-        Ok(missing_imports(code.component()?, &linker(code.engine())?, &OFFERED))
-    }
-
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>> {
         let component = code.component()?;
+        let instance = component::link(ID, component, linker(code.engine())?, &OFFERED)?;
         let on_request = ON_REQUEST.find(component)?;
         let on_response = ON_RESPONSE.find(component)?;
         let attached = options.parse::<Options>(ID)?.attached(on_request.is_some(), on_response.is_some())?;
         let Attached { request, response, error } = attached;
-        let instance = linker(code.engine())?
-            .instantiate_pre(component)
-            .map_err(|error| Error::Link { abi: ID, reason: one_line(&error) })?;
         Ok(Box::new(SglPre {
             instance,
             on_request: on_request.filter(|_| request),
