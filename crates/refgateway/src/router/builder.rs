@@ -36,8 +36,7 @@ impl RouterBuilder {
             table.regexes.push((regex, rule));
         } else {
             let prefix = matches.path_prefix.as_deref().unwrap_or_default();
-            let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-            table.prefixes.entry(prefix.to_owned()).or_default().push(rule);
+            table.add_prefix(prefix.strip_suffix('/').unwrap_or(prefix), rule);
         }
         Ok(())
     }

@@ -11,7 +11,9 @@ use super::{Question, rule::Rule};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) exact: HashMap<String, Vec<Rule>>,
-    pub(super) prefixes: HashMap<String, Vec<Rule>>,
+    prefixes: HashMap<String, Vec<Rule>>,
+    /// Bytes of the longest of them.
+    longest_prefix: usize,
     pub(super) patterns: matchit::Router<Pattern>,
     pub(super) regexes: Vec<(Regex, Rule)>,
 }
@@ -24,6 +26,11 @@ pub(super) struct Pattern {
 }
 
 impl Table {
+    pub(super) fn add_prefix(&mut self, prefix: &str, rule: Rule) {
+        self.longest_prefix = self.longest_prefix.max(prefix.len());
+        self.prefixes.entry(prefix.to_owned()).or_default().push(rule);
+    }
+
     pub(super) fn find(&self, question: Question<'_>, allowed: &mut Vec<Method>) -> Option<usize> {
         let mut pick = |rules: &[Rule]| rules.iter().find(|rule| rule.fits(question, allowed)).map(|rule| rule.route);
         if let Some(route) = self.exact.get(question.path).and_then(|rules| pick(rules)) {
@@ -31,7 +38,7 @@ impl Table {
         }
         let mut pattern = self.patterns.at(question.path).ok().map(|found| found.value);
         if !self.prefixes.is_empty() {
-            for prefix in prefixes(question.path) {
+            for prefix in prefixes(question.path).skip_while(|prefix| prefix.len() > self.longest_prefix) {
                 let Some(rules) = self.prefixes.get(prefix) else { continue };
                 if let Some(longer) = pattern.take_if(|pattern| pattern.length >= prefix.len())
                     && let Some(route) = pick(&longer.rules)
