@@ -3,12 +3,15 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
 
-use crate::{compute::thread_time, metrics::Took};
+use crate::{compute::thread_time, epoch::EpochTicker, metrics::Took};
 
 /// Stands for the clock of a thread that is not read.
 const NOT_READ: u64 = u64::MAX;
@@ -26,7 +29,9 @@ pub(crate) enum Overrun {
 #[derive(Debug)]
 pub(crate) struct Meter {
     origin: Instant,
-    /// Nanoseconds from one look at a running guest to the next.
+    /// It looks at a running guest.
+    ticker: Arc<EpochTicker>,
+    /// Nanoseconds from one of its ticks to the next.
     tick: u64,
     started: AtomicU64,
     running_since: AtomicU64,
@@ -40,10 +45,11 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(tick: Duration) -> Self {
+    pub(crate) fn new(ticker: Arc<EpochTicker>) -> Self {
         Self {
             origin: Instant::now(),
-            tick: nanos(tick),
+            tick: nanos(ticker.tick()),
+            ticker,
             started: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
             thread_time_then: AtomicU64::new(NOT_READ),
@@ -56,6 +62,7 @@ impl Meter {
 
     /// Starts the deadlines of one call.
     pub(crate) fn start(&self, cpu: Duration, wall: Duration) {
+        self.ticker.guest_runs();
         let now = self.now();
         self.started.store(now, Relaxed);
         self.running_since.store(now, Relaxed);
@@ -84,6 +91,7 @@ impl Meter {
     /// A tick has come while the guest runs: which deadline has passed, if one has. True: it has computed for a tick or
     /// longer, and is to let others run.
     pub(crate) fn tick(&self) -> Result<bool, Overrun> {
+        self.ticker.guest_runs();
         let now = self.now();
         let cpu = self.cpu_used.load(Relaxed) + self.stretch(now);
         let cpu_limit = self.cpu_limit.load(Relaxed);
@@ -111,6 +119,7 @@ impl Meter {
 
     /// The guest runs from now on: what went before, it waited.
     pub(crate) fn go_on(&self) {
+        self.ticker.guest_runs();
         self.running_since.store(self.now(), Relaxed);
         self.thread_time_then.store(thread_time().unwrap_or(NOT_READ), Relaxed);
         self.computes.store(false, Relaxed);

@@ -1,6 +1,10 @@
 //! What compiles and runs code: one that counts nothing, and one that counts each step, made when a plugin first asks.
 
-use std::{path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -41,58 +45,50 @@ pub(crate) struct RuntimeConfig {
 /// What has compiled code run: one for plugins whose steps nobody counts, one for the others.
 pub(crate) struct Runtimes {
     config: RuntimeConfig,
-    plain: Runtime,
-    metered: OnceLock<Runtime>,
+    ticker: Arc<EpochTicker>,
+    plain: Compiler,
+    metered: OnceLock<Compiler>,
     making: Mutex<()>,
-}
-
-/// A compiler, with the clock that stops what it has compiled.
-struct Runtime {
-    compiler: Compiler,
-    _ticker: EpochTicker,
 }
 
 impl Runtimes {
     pub(crate) fn new(config: RuntimeConfig) -> Result<Self> {
-        let plain = Runtime::new(&config, false)?;
-        Ok(Self { config, plain, metered: OnceLock::new(), making: Mutex::default() })
+        let ticker = EpochTicker::start(config.tick).map_err(|error| Error::Engine { reason: error.to_string() })?;
+        let plain = compiler(&config, &ticker, false)?;
+        Ok(Self { config, ticker, plain, metered: OnceLock::new(), making: Mutex::default() })
     }
 
     /// The compiler for code whose steps are counted, or not.
     pub(crate) fn compiler(&self, counts_fuel: bool) -> Result<&Compiler> {
         if !counts_fuel {
-            return Ok(&self.plain.compiler);
+            return Ok(&self.plain);
         }
         let _making = self.making.lock();
         if self.metered.get().is_none() {
-            let _ = self.metered.set(Runtime::new(&self.config, true)?);
+            let _ = self.metered.set(compiler(&self.config, &self.ticker, true)?);
         }
-        Ok(self.metered.get().map_or(&self.plain.compiler, |runtime| &runtime.compiler))
+        Ok(self.metered.get().unwrap_or(&self.plain))
     }
 
-    /// How often a running guest is interrupted.
-    pub(crate) fn tick(&self) -> Duration {
-        self.config.tick
+    /// The clock that interrupts what they have compiled.
+    pub(crate) fn ticker(&self) -> &Arc<EpochTicker> {
+        &self.ticker
     }
 
     /// How often code was compiled.
     pub(crate) fn compilations(&self) -> u64 {
-        let metered = self.metered.get().map_or(0, |runtime| runtime.compiler.compilations());
-        self.plain.compiler.compilations() + metered
+        self.plain.compilations() + self.metered.get().map_or(0, Compiler::compilations)
     }
 }
 
-impl Runtime {
-    fn new(given: &RuntimeConfig, counts_fuel: bool) -> Result<Self> {
-        let engine_error = |error: wasmtime::Error| Error::Engine { reason: one_line(&error) };
-        let mut config = config(given);
-        config.consume_fuel(counts_fuel);
-        let engine = Engine::new(&config).map_err(engine_error)?;
-        let ticker =
-            EpochTicker::start(&engine, given.tick).map_err(|error| Error::Engine { reason: error.to_string() })?;
-        let cache = given.cache_dir.clone().map(|directory| CompileCache::open(directory, &engine)).transpose()?;
-        Ok(Self { compiler: Compiler::new(engine, counts_fuel, cache), _ticker: ticker })
-    }
+fn compiler(given: &RuntimeConfig, ticker: &EpochTicker, counts_fuel: bool) -> Result<Compiler> {
+    let engine_error = |error: wasmtime::Error| Error::Engine { reason: one_line(&error) };
+    let mut config = config(given);
+    config.consume_fuel(counts_fuel);
+    let engine = Engine::new(&config).map_err(engine_error)?;
+    ticker.add(&engine);
+    let cache = given.cache_dir.clone().map(|directory| CompileCache::open(directory, &engine)).transpose()?;
+    Ok(Compiler::new(engine, counts_fuel, cache))
 }
 
 fn config(given: &RuntimeConfig) -> Config {

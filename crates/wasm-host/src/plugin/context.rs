@@ -49,7 +49,7 @@ pub(crate) fn context(engine: &PluginEngine, parts: ContextParts) -> PluginConte
         places: Arc::clone(&engine.0.places),
         compute: Arc::clone(&engine.0.compute),
         computing: ComputingPhases::default(),
-        tick: engine.0.runtimes.tick(),
+        ticker: Arc::clone(engine.0.runtimes.ticker()),
         instances: AtomicU64::new(0),
     }
 }

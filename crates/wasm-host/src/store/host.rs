@@ -1,9 +1,6 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -24,6 +21,7 @@ use crate::{
         PluginRateLimits, TraceContext,
     },
     compute::{ComputeThreads, ComputingPhases},
+    epoch::EpochTicker,
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
@@ -49,7 +47,7 @@ pub(crate) struct PluginContext {
     pub(crate) compute: Arc<ComputeThreads>,
     pub(crate) computing: ComputingPhases,
     /// How often a running guest is interrupted.
-    pub(crate) tick: Duration,
+    pub(crate) ticker: Arc<EpochTicker>,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,
     pub(crate) rate_limits: PluginRateLimits,
@@ -108,7 +106,7 @@ pub(crate) struct Link {
 impl Link {
     pub(super) fn new(plugin: &PluginContext) -> Arc<Self> {
         let compute = Arc::clone(&plugin.compute);
-        Arc::new(Self { meter: Meter::new(plugin.tick), compute, left_behind: Mutex::default() })
+        Arc::new(Self { meter: Meter::new(Arc::clone(&plugin.ticker)), compute, left_behind: Mutex::default() })
     }
 }
 
