@@ -1,6 +1,6 @@
 //! What one call does not show: how plugins start, how many there can be, whether two cores do the work of two, and what
-//! others notice of a plugin that spins. `scale [SECTION]`: `start`, `many`, `cores` or `tail`. `start` may be given more
-//! plugins, as files.
+//! others notice of a plugin that spins. `scale [SECTION]`: `start`, `many`, `cores` or `tail`. `start` may be given
+//! more plugins, as files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "prints its result")]
 

@@ -111,6 +111,15 @@ pub(crate) enum Code {
     Component(Component),
 }
 
+impl Code {
+    fn kind(&self) -> FileKind {
+        match self {
+            Self::Module(_) => FileKind::CoreModule,
+            Self::Component(_) => FileKind::Component,
+        }
+    }
+}
+
 impl CompiledCode {
     /// The component, for an ABI whose guests are components.
     pub(crate) fn component(&self) -> Result<&Component> {
@@ -188,12 +197,15 @@ impl Compiler {
             return Ok(code);
         }
         let known = self.disk.as_ref().and_then(|disk| disk.load(&source.digest));
-        let (code, shape) = match known {
-            // What is compiled has been valid.
-            Some(code) => (code, loadable(&source.bytes, FileShape::read_valid)?.1),
-            None => self.compile_anew(source)?,
+        // What is compiled has been valid.
+        let shape = known.is_some().then(|| loadable(&source.bytes, FileShape::read_valid)).transpose()?;
+        let (code, shape, abi) = match (known, shape) {
+            (Some(code), Some((_, shape))) if code.kind() == shape.kind => {
+                let abi = detect(&shape)?;
+                (code, shape, abi)
+            }
+            _ => self.compile_anew(source)?,
         };
-        let abi = detect(&shape)?;
         let code = Arc::new(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi });
         let mut live = self.live.lock();
         live.retain(|_, code| code.strong_count() > 0);
@@ -206,9 +218,9 @@ impl Compiler {
         self.compiled.load(Relaxed)
     }
 
-    fn compile_anew(&self, source: &Source) -> Result<(Code, FileShape)> {
+    fn compile_anew(&self, source: &Source) -> Result<(Code, FileShape, &'static dyn GuestAbi)> {
         let (bytes, shape) = loadable(&source.bytes, FileShape::read)?;
-        detect(&shape)?;
+        let abi = detect(&shape)?;
         self.compiled.fetch_add(1, Relaxed);
         let code = in_background(|| match shape.kind {
             FileKind::CoreModule => Module::new(&self.engine, &bytes).map(Code::Module),
@@ -218,7 +230,7 @@ impl Compiler {
         if let Some(disk) = self.disk.as_ref().filter(|_| !source.is_transient) {
             disk.store(&source.digest, &code);
         }
-        Ok((code, shape))
+        Ok((code, shape, abi))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Threads for guests that compute: a call that does not return within a tick goes on there, so that the thread it was
-//! made on serves others. A call comes back to its own thread when it waits for the host. These threads give way to others:
-//! calls that do not compute come first.
+//! made on serves others. A call comes back to its own thread when it waits for the host. These threads give way to
+//! others: calls that do not compute come first.
 
 use std::{
     any::Any,
@@ -42,9 +42,9 @@ pub(crate) fn home() -> impl Future<Output = ()> + Send {
     poll_fn(|_| if IS_COMPUTE_THREAD.get() { Poll::Pending } else { Poll::Ready(()) })
 }
 
-/// Processor time that this thread has had, in nanoseconds, when it is a compute thread. It gives way to others: what passes
-/// on the wall clock says little there.
-pub(crate) fn thread_time() -> Option<u64> {
+/// Processor time that this thread has had, in nanoseconds, when it is a compute thread. It gives way to others: what
+/// passes on the wall clock says little there.
+pub(crate) fn compute_time() -> Option<u64> {
     if IS_COMPUTE_THREAD.get() { priority::thread_time() } else { None }
 }
 
@@ -107,9 +107,9 @@ impl ComputeThreads {
         Self(Arc::new(Queue { jobs: Mutex::default(), has_changed: Condvar::new(), bound }))
     }
 
-    /// Goes on with a call that computes: one whose last poll was pending and `computes`, or that is expected to. It is late
-    /// after `time`, and then waits for no turn any more; outside of a tokio runtime it does. Dropping the future drops the
-    /// call, and waits for the slice that is under way.
+    /// Goes on with a call that computes: one whose last poll was pending and `computes`, or that is expected to. It is
+    /// late after `time`, and then waits for no turn any more; outside of a tokio runtime it does. Dropping the future
+    /// drops the call, and waits for the slice that is under way: a tick, and longer while the thread has no processor.
     pub(crate) async fn go_on<T: Send + 'static>(
         &self,
         call: Underway<T>,
@@ -338,6 +338,19 @@ mod tests {
             7
         };
         assert!(matches!(go_on(call, true).await, Computed::Done(7)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn waiting_takes_no_time_of_the_thread() {
+        const WAIT: Duration = Duration::from_millis(50);
+        assert_eq!(compute_time(), None);
+        let call = async {
+            let before = compute_time().unwrap();
+            thread::sleep(WAIT);
+            assert!(u128::from(compute_time().unwrap() - before) < WAIT.as_nanos());
+        };
+        assert!(matches!(go_on(call, true).await, Computed::Done(())));
     }
 
     #[tokio::test]

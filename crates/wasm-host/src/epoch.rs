@@ -49,8 +49,8 @@ impl EpochTicker {
         self.tick
     }
 
-    /// Told whenever a guest begins to run, goes on and is looked at. It writes nothing, and disturbs no other thread, while that is
-    /// known.
+    /// Told whenever a guest begins to run, goes on and is looked at. It writes nothing, and disturbs no other thread,
+    /// while that is known.
     pub(crate) fn guest_runs(&self) {
         if !self.is_needed.load(Relaxed) && !self.is_needed.swap(true, Relaxed) {
             // The thread is there as long as this is.
@@ -125,7 +125,6 @@ mod tests {
         let ticker = EpochTicker::start(TICK).unwrap();
         for _ in 0..3 {
             ticker.guest_runs();
-            assert!(ticker.is_needed.load(Relaxed));
             while ticker.is_needed.load(Relaxed) {
                 thread::sleep(TICK);
             }

@@ -28,7 +28,8 @@ pub struct Limits {
     /// `cpu-deadline`. Unlike time it is the same in every run. Code that counts runs up to 2.5 times slower, and is compiled
     /// apart from code that does not. Making and configuring an instance is bounded by `startup` alone.
     pub fuel: Option<u64>,
-    /// Wall-clock time of one call, waiting included.
+    /// Wall-clock time of one call, waiting included. On a machine whose processors are all busy a guest that computes
+    /// meets this one, as it gives way to others.
     pub wall: Duration,
     /// Both of the above for making an instance, instantiation and configure phase together. With fresh instances every
     /// exchange may take it, besides the call's own.

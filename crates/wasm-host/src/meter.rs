@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{compute::thread_time, epoch::EpochTicker, metrics::Took};
+use crate::{compute::compute_time, epoch::EpochTicker, metrics::Took};
 
 /// Stands for the clock of a thread that is not read.
 const NOT_READ: u64 = u64::MAX;
@@ -73,6 +73,10 @@ impl Meter {
         self.wall_limit.store(nanos(wall), Relaxed);
     }
 
+    fn wall_limit(&self) -> Duration {
+        Duration::from_nanos(self.wall_limit.load(Relaxed))
+    }
+
     /// Wall-clock time that is left, from now on.
     pub(crate) fn wall_left(&self) -> Duration {
         let spent = self.now().saturating_sub(self.started.load(Relaxed));
@@ -121,7 +125,7 @@ impl Meter {
     pub(crate) fn go_on(&self) {
         self.ticker.guest_runs();
         self.running_since.store(self.now(), Relaxed);
-        self.thread_time_then.store(thread_time().unwrap_or(NOT_READ), Relaxed);
+        self.thread_time_then.store(compute_time().unwrap_or(NOT_READ), Relaxed);
         self.computes.store(false, Relaxed);
     }
 
@@ -132,6 +136,10 @@ impl Meter {
         let mut has_paused = false;
         poll_fn(|cx| {
             if has_paused {
+                if self.computes() && self.wall_left().is_zero() {
+                    // The guest itself would be looked at only after another tick.
+                    return Poll::Ready(Err(Overrun::Wall(self.wall_limit())));
+                }
                 self.go_on();
             }
             if let Poll::Ready(output) = call.as_mut().poll(cx) {
@@ -145,17 +153,16 @@ impl Meter {
                 return Poll::Pending;
             }
             let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.wall_left())));
-            let wall_limit = Duration::from_nanos(self.wall_limit.load(Relaxed));
-            timer.as_mut().poll(cx).map(|()| Err(Overrun::Wall(wall_limit)))
+            timer.as_mut().poll(cx).map(|()| Err(Overrun::Wall(self.wall_limit())))
         })
         .await
     }
 
-    /// Time that the guest has computed since it went on, by the clock of its thread where that is read. Elsewhere it is
-    /// looked at on every tick: a stretch of more than two was spent waiting for a processor.
+    /// Time that the guest has computed since it went on, by the clock of its thread where that is read. Elsewhere a guest
+    /// that runs is looked at on every tick: a stretch of more than two was spent waiting for a processor.
     fn stretch(&self, now: u64) -> u64 {
         let then = self.thread_time_then.load(Relaxed);
-        if let Some(thread_time) = thread_time().filter(|_| then != NOT_READ) {
+        if let Some(thread_time) = compute_time().filter(|_| then != NOT_READ) {
             return thread_time.saturating_sub(then);
         }
         now.saturating_sub(self.running_since.load(Relaxed)).min(2 * self.tick)
@@ -168,4 +175,31 @@ impl Meter {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::{cell::Cell, thread};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_late_call_that_computes_gets_no_further_tick() {
+        let meter = Meter::new(EpochTicker::start(Duration::from_millis(1)).unwrap());
+        let wall = Duration::from_millis(10);
+        meter.start(Duration::from_secs(60), wall);
+        let polls = Cell::new(0);
+        let mut driven = pin!(meter.drive(poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            meter.computes.store(true, Relaxed);
+            Poll::<()>::Pending
+        })));
+        let mut poll = async || poll_fn(|cx| Poll::Ready(driven.as_mut().poll(cx))).await;
+        assert_eq!(poll().await, Poll::Pending);
+        thread::sleep(2 * wall);
+        assert_eq!(poll().await, Poll::Ready(Err(Overrun::Wall(wall))));
+        assert_eq!(polls.get(), 1);
+    }
 }

@@ -86,8 +86,8 @@ fn compiler(given: &RuntimeConfig, ticker: &EpochTicker, counts_fuel: bool) -> R
     let mut config = config(given);
     config.consume_fuel(counts_fuel);
     let engine = Engine::new(&config).map_err(engine_error)?;
-    ticker.add(&engine);
     let cache = given.cache_dir.clone().map(|directory| CompileCache::open(directory, &engine)).transpose()?;
+    ticker.add(&engine);
     Ok(Compiler::new(engine, counts_fuel, cache))
 }
 

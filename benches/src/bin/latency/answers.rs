@@ -34,7 +34,7 @@ impl Answers {
 
     /// The share that was left out.
     pub(crate) fn held_up(&self) -> f64 {
-        self.held_up as f64 / (self.held_up + self.times.len()) as f64
+        self.held_up as f64 / (self.held_up + self.times.len()).max(1) as f64
     }
 
     pub(crate) fn per_second(&self, time: Duration) -> f64 {

@@ -112,7 +112,7 @@ impl Load {
         while self.clients.iter().any(|client| client.due < start + time || client.since.is_some()) {
             self.turn(&mut answers);
             let now = Instant::now();
-            stolen.look(now);
+            stolen.look_in_time(now);
             for client in &mut self.clients {
                 if client.since.is_none() && client.due <= now && client.due < start + time {
                     // At a rate, a request counts from when it was due, also when its client still had to wait then.
@@ -122,6 +122,7 @@ impl Load {
                 }
             }
         }
+        stolen.look(Instant::now());
         answers.leave_out(&stolen);
         answers
     }

@@ -57,9 +57,13 @@ fn main() {
     }
 }
 
-/// Medians of the rounds; of all of them the slowest, the share that was left out, and the failures.
+/// Medians of the rounds; the slowest of all of them, the mean of the shares that were left out, and all failures.
 fn print_row(case: &Case, rounds: &[Answers]) {
     let within: Vec<_> = rounds.iter().filter_map(|answers| answers.within([0.5, 0.99, 0.999, 1.0])).collect();
+    if within.is_empty() {
+        println!("| {} | none was left |", case.name);
+        return;
+    }
     let [p50, p99, p999] =
         [0, 1, 2].map(|index: usize| median(within.iter().filter_map(|all| all.get(index)).map(micros)));
     let slowest = within.iter().filter_map(|all| all.last()).map(micros).fold(0.0, f64::max);

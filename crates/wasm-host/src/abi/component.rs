@@ -10,7 +10,8 @@ use crate::{Error, Result, abi::core_module::misfit, store::HostState};
 /// The version that WASI 0.2 is linked under. A guest may ask for any patch of 0.2.
 pub(crate) const WASI: &str = "0.2.12";
 
-/// A component with what it imports. `offered` are the packages of the linker, each with the version it is linked under.
+/// A component with what it imports. `offered` are the packages of the linker, each with the version it is linked
+/// under.
 pub(crate) fn link(
     abi: &'static str,
     component: &Component,
@@ -25,8 +26,9 @@ pub(crate) fn link(
     }
 }
 
-/// Every function that the component imports and the linker does not have, which has them afterwards; of an interface or a version that it
-/// does not have at all, the interface. An interface of nothing but types needs nobody to have it.
+/// Every function that the component imports and the linker does not have; of an interface or a version that it does not
+/// have at all, the interface. An interface of nothing but types needs nobody to have it. What is missing is defined
+/// afterwards, and of no use.
 fn missing_imports(component: &Component, linker: &mut Linker<HostState>, offered: &[(&str, &str)]) -> Vec<String> {
     let engine = component.engine();
     let mut missing = Vec::new();

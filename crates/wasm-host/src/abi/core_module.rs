@@ -23,7 +23,7 @@ pub(crate) fn link(
     }
 }
 
-/// Every import of the module that the linker does not have, which has them afterwards.
+/// Every import of the module that the linker does not have. Its functions are defined afterwards, and of no use.
 fn missing_imports(module: &Module, linker: &mut Linker<HostState>) -> Vec<String> {
     let is_missing = |import: &wasmtime::ImportType<'_>| match import.ty() {
         // Defining what is already defined is refused: that tells what the linker has.

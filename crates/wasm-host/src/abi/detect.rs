@@ -45,22 +45,19 @@ impl FileKind {
 impl FileShape {
     /// Reads and validates a whole file.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
-        if is_wasm(bytes) {
-            Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(damaged)?;
-        }
-        Self::read_valid(bytes)
+        check_magic(bytes)?;
+        let types = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).map_err(damaged)?;
+        Self::describe(bytes, Some(&types))
     }
 
     /// Reads a file that is known to be valid, in a fraction of the time.
     pub(crate) fn read_valid(bytes: &[u8]) -> Result<Self> {
-        if !is_wasm(bytes) {
-            let found = match bytes.get(..bytes.len().min(4)) {
-                None | Some([]) => "nothing: the file is empty".to_owned(),
-                Some(start) => format!("{start:02x?}"),
-            };
-            return Err(Error::NotWasm { found });
-        }
         let types = types_of_module(bytes).map_err(damaged)?;
+        Self::describe(bytes, types.as_ref())
+    }
+
+    /// `types` are needed of a core module.
+    fn describe(bytes: &[u8], types: Option<&Types>) -> Result<Self> {
         let mut shape = Self {
             kind: FileKind::CoreModule,
             imports: Vec::new(),
@@ -78,7 +75,7 @@ impl FileShape {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::CustomSection(section) if section.name() == CONFIG_SCHEMA => shape.add_schema(section.data()),
-                payload if depth == 0 => shape.add(payload, types.as_ref()).map_err(damaged)?,
+                payload if depth == 0 => shape.add(payload, types).map_err(damaged)?,
                 _ => {}
             }
         }
@@ -145,8 +142,15 @@ impl FileShape {
     }
 }
 
-fn is_wasm(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\0asm")
+fn check_magic(bytes: &[u8]) -> Result<()> {
+    if bytes.starts_with(b"\0asm") {
+        return Ok(());
+    }
+    let found = match bytes.get(..bytes.len().min(4)) {
+        None | Some([]) => "nothing: the file is empty".to_owned(),
+        Some(start) => format!("{start:02x?}"),
+    };
+    Err(Error::NotWasm { found })
 }
 
 fn damaged(error: BinaryReaderError) -> Error {

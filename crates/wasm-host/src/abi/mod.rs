@@ -54,8 +54,8 @@ pub(crate) trait GuestAbi: Send + Sync {
     /// Whether the file is of this ABI.
     fn matches(&self, file: &FileShape) -> bool;
 
-    /// Connects code with the host's functions, as the operator wants it used. Imports that the ABI does not have are named,
-    /// all of them.
+    /// Connects code with the host's functions, as the operator wants it used. Imports that the ABI does not have are
+    /// named, all of them.
     fn link(&self, code: &CompiledCode, options: &AbiOptions<'_>) -> Result<Box<dyn GuestPre>>;
 
     /// Whether code can be used as guests of the ABI are: as a plugin, where it does not say otherwise.

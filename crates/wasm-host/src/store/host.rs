@@ -46,7 +46,7 @@ pub(crate) struct PluginContext {
     pub(crate) places: Arc<Places>,
     pub(crate) compute: Arc<ComputeThreads>,
     pub(crate) computing: ComputingPhases,
-    /// How often a running guest is interrupted.
+    /// It interrupts running guests.
     pub(crate) ticker: Arc<EpochTicker>,
     /// Instances that were made so far.
     pub(crate) instances: AtomicU64,

@@ -11,7 +11,8 @@ use wasm_host::{Failure, FailureClass, Limits, Plugin, PluginEngine, PoolPolicy,
 
 use crate::common::{Logged, answered, engine, is_alone, open, passed, plugin, request, status};
 
-/// Deadlines that a test waits for. A guest that computes may reach either of them: on a busy machine it waits for its turn.
+/// Deadlines that a test waits for. A guest that computes may reach either of them: on a busy machine it waits for its
+/// turn.
 fn tight() -> Limits {
     Limits { cpu: Duration::from_millis(200), wall: Duration::from_millis(600), ..Limits::default() }
 }
