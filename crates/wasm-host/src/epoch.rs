@@ -105,7 +105,11 @@ mod tests {
         let ticks = Arc::new(AtomicU32::new(0));
         let (wake, woken) = channel();
         let counted = Arc::clone(&ticks);
-        let ticking = thread::spawn(move || run(TICK, &woken, |_| Some(drop(counted.fetch_add(1, Relaxed)))));
+        let count = move |_| {
+            counted.fetch_add(1, Relaxed);
+            Some(())
+        };
+        let ticking = thread::spawn(move || run(TICK, &woken, count));
         for _ in 0..2 {
             wake.send(()).unwrap();
             let woken_at = ticks.load(Relaxed);
