@@ -196,17 +196,11 @@ impl Compiler {
         if let Some(code) = self.live.lock().get(&source.digest).and_then(Weak::upgrade) {
             return Ok(code);
         }
-        let known = self.disk.as_ref().and_then(|disk| disk.load(&source.digest));
-        // What is compiled has been valid.
-        let shape = known.is_some().then(|| loadable(&source.bytes, FileShape::read_valid)).transpose()?;
-        let (code, shape, abi) = match (known, shape) {
-            (Some(code), Some((_, shape))) if code.kind() == shape.kind => {
-                let abi = detect(&shape)?;
-                (code, shape, abi)
-            }
-            _ => self.compile_anew(source)?,
+        let code = match self.compiled_before(source) {
+            Some(code) => code,
+            None => self.compile_anew(source)?,
         };
-        let code = Arc::new(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi });
+        let code = Arc::new(code);
         let mut live = self.live.lock();
         live.retain(|_, code| code.strong_count() > 0);
         live.insert(source.digest, Arc::downgrade(&code));
@@ -218,7 +212,16 @@ impl Compiler {
         self.compiled.load(Relaxed)
     }
 
-    fn compile_anew(&self, source: &Source) -> Result<(Code, FileShape, &'static dyn GuestAbi)> {
+    /// The code of a file that this process or another one has kept on disk. The file was valid when it was compiled.
+    fn compiled_before(&self, source: &Source) -> Option<CompiledCode> {
+        let code = self.disk.as_ref()?.load(&source.digest)?;
+        let (_, shape) = loadable(&source.bytes, FileShape::read_valid).ok()?;
+        let abi = detect(&shape).ok()?;
+        let fits = code.kind() == shape.kind;
+        fits.then_some(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi })
+    }
+
+    fn compile_anew(&self, source: &Source) -> Result<CompiledCode> {
         let (bytes, shape) = loadable(&source.bytes, FileShape::read)?;
         let abi = detect(&shape)?;
         self.compiled.fetch_add(1, Relaxed);
@@ -230,7 +233,7 @@ impl Compiler {
         if let Some(disk) = self.disk.as_ref().filter(|_| !source.is_transient) {
             disk.store(&source.digest, &code);
         }
-        Ok((code, shape, abi))
+        Ok(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi })
     }
 }
 

@@ -24,10 +24,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::{runtime::Handle, sync::oneshot, time};
 use tracing::{Dispatch, Span, dispatcher};
 
-use crate::{
-    Phase,
-    priority::{self, give_way},
-};
+use crate::{Phase, priority::give_way};
 
 /// How often a call that is late is looked for again, while a thread has it.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -42,10 +39,16 @@ pub(crate) fn home() -> impl Future<Output = ()> + Send {
     poll_fn(|_| if IS_COMPUTE_THREAD.get() { Poll::Pending } else { Poll::Ready(()) })
 }
 
-/// Processor time that this thread has had, in nanoseconds, when it is a compute thread. It gives way to others: what
-/// passes on the wall clock says little there.
+/// Processor time that this thread has had, in nanoseconds, when it is a compute thread and the system tells. It gives
+/// way to others: what passes on the wall clock says little there.
 pub(crate) fn compute_time() -> Option<u64> {
-    if IS_COMPUTE_THREAD.get() { priority::thread_time() } else { None }
+    #[cfg(target_os = "linux")]
+    if IS_COMPUTE_THREAD.get() {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
+        return Some(seconds * 1_000_000_000 + nanos);
+    }
+    None
 }
 
 /// A call that has begun.

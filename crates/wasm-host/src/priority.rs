@@ -1,4 +1,4 @@
-//! Work that waits while requests need the processors, and the time it had of them.
+//! Work that waits while requests need the processors.
 
 /// By how much the nice value is higher: far behind the threads that requests are served on when processors are scarce, and
 /// not without a share of them. Of Linux' 100 parts it gets about 10 beside one that does not give way.
@@ -19,18 +19,6 @@ fn be_nicer() -> rustix::io::Result<()> {
     const NICEST: i32 = 19;
     let own = rustix::process::getpriority_process(None)?;
     rustix::process::setpriority_process(None, (own + NICER).min(NICEST))
-}
-
-/// Processor time that this thread has had, in nanoseconds, where the system tells.
-pub(crate) fn thread_time() -> Option<u64> {
-    #[cfg(target_os = "linux")]
-    {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let seconds = u64::try_from(time.tv_sec).ok()?;
-        Some(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?)
-    }
-    #[cfg(not(target_os = "linux"))]
-    None
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use test_guests::NATIVE_COUNT;
+use test_guests::{AEGIS_FILTER, BLITZ_FILTER, NATIVE_COUNT, SGL_FILTER};
 use wasm_host::PluginEngine;
 
 use crate::common::{plugin, status};
@@ -31,6 +31,20 @@ async fn code_is_loaded_from_the_cache() {
     let plugin = plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
     assert_eq!(status(&plugin, &[]).await, 200);
     assert_eq!(fs::metadata(&before[0].0).unwrap().modified().unwrap(), modified, "it is not written again");
+}
+
+/// Both kinds of code: what a core module exports is read from its types.
+#[tokio::test]
+async fn nothing_in_the_cache_is_compiled_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("cache");
+    for file in [NATIVE_COUNT, SGL_FILTER, AEGIS_FILTER, BLITZ_FILTER] {
+        for compilations in [1, 0] {
+            let engine = engine(&place);
+            plugin(file).load(&engine).await.unwrap();
+            assert_eq!(engine.compilations(), compilations, "{file}");
+        }
+    }
 }
 
 #[tokio::test]
