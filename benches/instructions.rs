@@ -21,10 +21,11 @@ use std::{
 use cases::Work;
 
 /// The paths, by the start of their names.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
     "chain: no plugin",
     "chain: filter reused",
     "chain: filter fresh",
+    "chain: without WASI, filter fresh",
     "chain: response, filter",
     "abi: sgl",
     "abi: odin",

@@ -1,11 +1,11 @@
-//! The same filter written for each ABI, on a reused instance: what the contract itself costs.
+//! The same filter written for each ABI, on a reused instance: what the contract itself costs. Of some, on a new one.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::json;
 use wasm_host::{Body, Command, Exchange, ExchangeFacts, PluginBuilder, RequestOutcome};
 
-use super::{BATCH, Case, Run, chain_of, engine, measured, message, reused};
+use super::{BATCH, Case, Run, chain_of, engine, fresh, measured, message, reused};
 
 const GROUP: &str = "abi";
 const NATIVE: &str = "native: component, by handle";
@@ -18,6 +18,9 @@ pub(super) fn cases() -> Vec<Case> {
         exchange("odin: core module, JSON", || reused(test_guests::ODIN_FILTER).abi_options(json!({ "type": "auth" }))),
         exchange("blitz: core module, wasm-bindgen", || reused(test_guests::BLITZ_FILTER)),
         exchange("aegis: core module, shared buffer", || reused(test_guests::AEGIS_FILTER)),
+        exchange("native, fresh", || fresh(test_guests::NATIVE_FILTER)),
+        exchange("native without WASI, fresh", || fresh(test_guests::NATIVE_FILTER_ON_UNKNOWN)),
+        exchange("aegis, fresh", || fresh(test_guests::AEGIS_FILTER)),
         command(),
     ]
 }

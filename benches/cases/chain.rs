@@ -1,12 +1,13 @@
 //! The guest in a chain, through the public API: an exchange is opened, runs its phase and is finished.
 
 use tokio::runtime::Runtime;
-use wasm_host::{Body, ExchangeFacts, Plugin, PluginBuilder, PluginChain, PoolPolicy, RequestOutcome};
+use wasm_host::{Body, ExchangeFacts, PluginBuilder, PluginChain, RequestOutcome};
 
-use super::{BATCH, Case, Run, engine, floor, measured, message, reused};
+use super::{BATCH, Case, Run, engine, floor, fresh, measured, message, reused};
 
 const GROUP: &str = "chain";
 const ONE: &str = "filter reused";
+const ONE_FRESH: &str = "filter fresh";
 const NO_PLUGIN: &str = "no plugin";
 const NO_PLUGIN_ON_RESPONSE: &str = "response, no plugin";
 
@@ -26,7 +27,11 @@ pub(super) fn cases() -> Vec<Case> {
         on_request("empty reused", None, || vec![reused(test_guests::NATIVE_EMPTY)]),
         on_request("empty fresh", None, || vec![fresh(test_guests::NATIVE_EMPTY)]),
         on_request(ONE, Some(floor::REUSED), filter),
-        on_request("filter fresh", Some(floor::FRESH), || vec![fresh(test_guests::NATIVE_FILTER)]),
+        on_request(ONE_FRESH, Some(floor::FRESH), || vec![fresh(test_guests::NATIVE_FILTER)]),
+        on_request("without WASI, filter reused", Some(ONE), || vec![reused(test_guests::NATIVE_FILTER_ON_UNKNOWN)]),
+        on_request("without WASI, filter fresh", Some(ONE_FRESH), || {
+            vec![fresh(test_guests::NATIVE_FILTER_ON_UNKNOWN)]
+        }),
         on_request("ten filters reused", Some(ONE), || (0..10).map(|_| reused(test_guests::NATIVE_FILTER)).collect()),
         on_response(NO_PLUGIN_ON_RESPONSE, None, Vec::new),
         on_response("response, filter (request phase only)", Some(NO_PLUGIN_ON_RESPONSE), filter),
@@ -65,10 +70,6 @@ fn on_response(name: &'static str, against: Option<&'static str>, plugins: fn() 
         runtime.block_on(measured(work, BATCH, prepare, routine))
     });
     Case { group: GROUP, name, against, load: None, run }
-}
-
-fn fresh(file: &str) -> PluginBuilder {
-    Plugin::builder("bench").file(file).pool(PoolPolicy::Fresh)
 }
 
 fn load(runtime: &Runtime, plugins: Vec<PluginBuilder>) -> PluginChain {

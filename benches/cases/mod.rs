@@ -107,6 +107,10 @@ fn reused(file: &str) -> PluginBuilder {
     Plugin::builder("bench").file(file).pool(PoolPolicy::Reuse(Reuse::default()))
 }
 
+fn fresh(file: &str) -> PluginBuilder {
+    Plugin::builder("bench").file(file).pool(PoolPolicy::Fresh)
+}
+
 /// Times `routine` in batches; `prepare`, and dropping the results, are outside of the time.
 async fn measured<I, O>(
     Work { iterations, prepares_only }: Work,

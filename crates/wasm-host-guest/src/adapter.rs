@@ -30,6 +30,8 @@ fn call<P: Slot, T>(phase: impl FnOnce(&mut P) -> Result<T>) -> Result<T, String
 
 impl<P: Slot> bindings::configure::exports::wasm_host::plugin::configure_phase::Guest for Adapter<P> {
     fn configure(config: String) -> Result<(), String> {
+        #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+        crate::without_wasi::report_panics();
         let configured = P::configure(Config::new(config)).map_err(|error| error.to_string())?;
         P::with(|plugin| *plugin = Some(configured));
         Ok(())

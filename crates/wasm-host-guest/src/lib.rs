@@ -28,6 +28,10 @@
 //!
 //! Build it as a `cdylib` with `cargo build --release --target wasm32-wasip2`. The phases named in [`export!`] are the
 //! ones the host calls; a phase that is not named costs nothing.
+//!
+//! A plugin that needs nothing of WASI can be built for `wasm32-unknown-unknown`, and starts with less work. Panics are
+//! logged there, and the feature `allocator`, which is on by default, brings an allocator that makes do with the memory that
+//! a new instance has.
 
 mod action;
 mod adapter;
@@ -39,6 +43,8 @@ mod header_name;
 mod message;
 mod plugin;
 mod stream;
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod without_wasi;
 
 pub mod cache;
 pub mod exchange;

@@ -33,6 +33,16 @@ impl OnRequest for Misbehave {
             "memory" => loop {
                 black_box(vec![1_u8; 1 << 20]).leak();
             },
+            "too-much" => {
+                let mut kept: Vec<Vec<u8>> = Vec::new();
+                for number in 0..200_u8 {
+                    assert!(Vec::<u8>::new().try_reserve(16 << 20).is_err());
+                    kept.push(vec![number; 2048]);
+                }
+                let is_whole =
+                    |(number, piece): (usize, &Vec<u8>)| piece.iter().all(|byte| usize::from(*byte) == number);
+                assert!(kept.iter().enumerate().all(is_whole), "allocations overlap");
+            }
             "stack" => {
                 black_box(descend(black_box(0)));
             }

@@ -234,6 +234,12 @@ impl HostState {
         }
     }
 
+    /// Writes to stderr for a guest that has none.
+    pub(crate) fn write_stderr(&mut self, line: &str) {
+        self.wasi.stderr.write(line.as_bytes());
+        self.wasi.stderr.write(b"\n");
+    }
+
     /// What the guest wrote to stderr in this call. It is still logged when the call ends.
     pub(super) fn take_stderr(&mut self) -> String {
         self.last_words = self.wasi.stderr.take();

@@ -27,7 +27,7 @@ async fn misbehaving(limits: Limits) -> Plugin {
 }
 
 /// The failure of a request that asks for trouble. The request after it is served.
-async fn failure(plugin: &Plugin, what: &str) -> (Failure, u16) {
+pub(crate) async fn failure(plugin: &Plugin, what: &str) -> (Failure, u16) {
     let mut exchange = open([plugin.clone()]);
     let answer = answered(exchange.on_request(request(&[("x-do", what)])).await);
     let failure = exchange.failures().first().unwrap().clone();

@@ -12,10 +12,17 @@ use crate::{
     store::{HostState, Message},
 };
 
+/// The context of what a guest without WASI would write there: a failure tells it as the guest's last words.
+const STDERR: &str = "stderr";
+
 impl logging::Host for HostState {
     fn log(&mut self, level: Level, context: String, message: String) -> Result<()> {
         self.count_hostcall()?;
-        self.log(level_of(level), &context, &message);
+        if context == STDERR {
+            self.write_stderr(&message);
+        } else {
+            self.log(level_of(level), &context, &message);
+        }
         Ok(())
     }
 }
