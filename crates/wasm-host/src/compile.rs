@@ -215,14 +215,19 @@ impl Compiler {
     /// The code of a file that this process or another one has kept on disk. The file was valid when it was compiled.
     fn compiled_before(&self, source: &Source) -> Option<CompiledCode> {
         let code = self.disk.as_ref()?.load(&source.digest)?;
-        let (_, shape) = loadable(&source.bytes, FileShape::read_valid).ok()?;
+        let shape = FileShape::read_valid(&source.bytes).ok()?;
+        let shape = match (&code, shape.becomes_a_component()) {
+            (Code::Component(component), true) => shape.of_what_it_became(component),
+            (Code::Module(_), true) => return None,
+            (_, false) => shape,
+        };
         let abi = detect(&shape).ok()?;
         let fits = code.kind() == shape.kind;
         fits.then_some(CompiledCode { code, counts_fuel: self.counts_fuel, shape, abi })
     }
 
     fn compile_anew(&self, source: &Source) -> Result<CompiledCode> {
-        let (bytes, shape) = loadable(&source.bytes, FileShape::read)?;
+        let (bytes, shape) = loadable(&source.bytes)?;
         let abi = detect(&shape)?;
         self.compiled.fetch_add(1, Relaxed);
         let code = in_background(|| match shape.kind {
@@ -259,11 +264,11 @@ fn in_background<T: Send>(compile: impl FnOnce() -> T + Send) -> T {
 }
 
 /// What is compiled of a file, and its shape. A core module that carries its WIT world becomes a component.
-pub(crate) fn loadable(bytes: &Bytes, read: impl Fn(&[u8]) -> Result<FileShape>) -> Result<(Bytes, FileShape)> {
-    let shape = read(bytes)?;
-    if shape.kind == FileKind::CoreModule && shape.carries_wit {
+pub(crate) fn loadable(bytes: &Bytes) -> Result<(Bytes, FileShape)> {
+    let shape = FileShape::read(bytes)?;
+    if shape.becomes_a_component() {
         let component = Bytes::from(componentize(bytes)?);
-        let shape = FileShape { config_schema: shape.config_schema, ..read(&component)? };
+        let shape = FileShape { config_schema: shape.config_schema, ..FileShape::read(&component)? };
         return Ok((component, shape));
     }
     Ok((bytes.clone(), shape))

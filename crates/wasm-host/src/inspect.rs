@@ -37,7 +37,7 @@ pub struct Inspection {
 pub(crate) fn inspect(compiler: &Compiler, source: &Source) -> Result<Inspection> {
     let file = FileShape::read(&source.bytes)?;
     let kind = file.kind;
-    let loadable = loadable(&source.bytes, FileShape::read);
+    let loadable = loadable(&source.bytes);
     let mut problems = Vec::new();
     let abi = match &loadable {
         Ok((_, shape)) => detect(shape).map_err(|error| problems.push(error.to_string())).ok(),

@@ -2,6 +2,7 @@ use wasmparser::{
     BinaryReaderError, Encoding, ExternalKind, FuncType, Parser, Payload, ValidPayload, Validator, WasmFeatures,
     types::Types,
 };
+use wasmtime::component::Component;
 
 use crate::{
     Error, Result,
@@ -80,6 +81,24 @@ impl FileShape {
             }
         }
         Ok(shape)
+    }
+
+    /// Whether it is a core module that is made a component before it is compiled.
+    pub(crate) fn becomes_a_component(&self) -> bool {
+        self.kind == FileKind::CoreModule && self.carries_wit
+    }
+
+    /// The shape of the component that was made of it. Making it again would take longer than all else about loading it.
+    pub(crate) fn of_what_it_became(self, component: &Component) -> Self {
+        let (ty, engine) = (component.component_type(), component.engine());
+        Self {
+            kind: FileKind::Component,
+            imports: ty.imports(engine).map(|(name, _)| name.to_owned()).collect(),
+            exports: ty.exports(engine).map(|(name, _)| name.to_owned()).collect(),
+            carries_wit: false,
+            config_schema: self.config_schema,
+            functions: Vec::new(),
+        }
     }
 
     /// The type of a function that a core module exports.

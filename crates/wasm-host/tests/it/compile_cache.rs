@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use test_guests::{AEGIS_FILTER, BLITZ_FILTER, NATIVE_COUNT, SGL_FILTER};
+use test_guests::{AEGIS_FILTER, BLITZ_FILTER, NATIVE_COUNT, NATIVE_EDIT_ON_UNKNOWN, SGL_FILTER};
 use wasm_host::PluginEngine;
 
 use crate::common::{plugin, status};
@@ -33,12 +33,13 @@ async fn code_is_loaded_from_the_cache() {
     assert_eq!(fs::metadata(&before[0].0).unwrap().modified().unwrap(), modified, "it is not written again");
 }
 
-/// Both kinds of code: what a core module exports is read from its types.
+/// Every kind of code: what a core module exports is read from its types, and what one that is made a component exports
+/// from the component.
 #[tokio::test]
 async fn nothing_in_the_cache_is_compiled_again() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("cache");
-    for file in [NATIVE_COUNT, SGL_FILTER, AEGIS_FILTER, BLITZ_FILTER] {
+    for file in [NATIVE_COUNT, NATIVE_EDIT_ON_UNKNOWN, SGL_FILTER, AEGIS_FILTER, BLITZ_FILTER] {
         for compilations in [1, 0] {
             let engine = engine(&place);
             plugin(file).load(&engine).await.unwrap();
