@@ -90,6 +90,8 @@ fn engine() -> Engine {
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
         .wasm_multi_memory(true)
+        .generate_address_map(false)
+        .native_unwind_info(cfg!(windows))
         .concurrency_support(false);
     let engine = Engine::new(&config).unwrap();
     let ticked = engine.weak();

@@ -120,6 +120,10 @@ fn config(given: &RuntimeConfig) -> Config {
         // of the guest itself are another matter: nothing here frees them.
         .wasm_gc(false)
         .wasm_exceptions(false)
+        // Where a trap was is told by the names of functions. Compiled code is smaller without lines and frames, and
+        // a process that loads many plugins registers none. Windows wants its frames.
+        .generate_address_map(false)
+        .native_unwind_info(cfg!(windows))
         // A guest that needs no async of the component model does not pay for it on every call.
         .concurrency_support(false);
     config
