@@ -49,6 +49,19 @@ async fn nothing_in_the_cache_is_compiled_again() {
 }
 
 #[tokio::test]
+async fn code_that_runs_needs_no_file_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("cache");
+    plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    let engine = engine(&place);
+    let counts = plugin(NATIVE_COUNT).load(&engine).await.unwrap();
+    assert_eq!(engine.compilations(), 0);
+    // What was mapped of a file that is cut short would end the process.
+    fs::File::options().write(true).open(&cached(&place)[0].0).unwrap().set_len(0).unwrap();
+    assert_eq!(status(&counts, &[]).await, 200);
+}
+
+#[tokio::test]
 async fn damaged_code_is_compiled_again_and_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("cache");
