@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt::{self, Write},
     io::{self, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, LazyLock, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -66,7 +66,7 @@ pub(crate) fn write_hex(to: &mut impl Write, bytes: &[u8]) -> fmt::Result {
 }
 
 /// Reads a plugin's file. What is no regular file might never end, or never begin.
-pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     const BYTES: u64 = 256 << 20;
     let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, reason);
     let metadata = std::fs::metadata(path)?;
@@ -90,6 +90,10 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    pub(crate) fn of_file(path: PathBuf) -> Result<Self> {
+        read_file(&path).map(Self::new).map_err(|source| Error::File { path, source })
+    }
+
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self { digest: Digest::of(&bytes), bytes, is_transient: false }

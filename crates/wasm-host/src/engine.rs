@@ -75,6 +75,11 @@ impl PluginEngine {
         crate::inspect::inspect(self.0.runtimes.compiler(false)?, &Source::new(bytes.to_vec()))
     }
 
+    /// The same of a regular file, as large as a plugin may be.
+    pub fn inspect_file(&self, path: impl Into<PathBuf>) -> Result<Inspection> {
+        crate::inspect::inspect(self.0.runtimes.compiler(false)?, &Source::of_file(path.into())?)
+    }
+
     /// How often code was compiled, of all plugins since the engine was made. Code that another plugin has already, or
     /// that comes from the cache directory, is not compiled; a new configuration compiles nothing.
     pub fn compilations(&self) -> u64 {

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use wasm_host::PluginEngine;
+use wasm_host::{Error, PluginEngine};
 
 use super::{Failure, output, plugin_exec, plugin_test};
 
@@ -37,9 +37,11 @@ impl Plugin {
             Self::Test(test) => return test.run(),
         };
         let failed = |error: &dyn std::fmt::Display| Failure::Config(format!("{}: {error}", file.display()));
-        let bytes = std::fs::read(&file).map_err(|error| failed(&error))?;
         let engine = PluginEngine::builder().max_instances(1).build().map_err(|error| failed(&error))?;
-        let inspection = engine.inspect(&bytes).map_err(|error| failed(&error))?;
+        let inspection = engine.inspect_file(&file).map_err(|error| match error {
+            Error::File { source, .. } => failed(&source),
+            error => failed(&error),
+        })?;
         output::print(|stdout| {
             print(stdout, &file, &inspection, wit)?;
             match (schema, &inspection.config_schema) {

@@ -10,7 +10,7 @@ use crate::{
     abi::{AbiOptions, Declared},
     breaker::Breaker,
     capability::PluginConfig,
-    compile::{CompiledCode, Source, read_file},
+    compile::{CompiledCode, Source},
     metrics::Counters,
     pool::Pool,
     runtime::Runtimes,
@@ -51,7 +51,7 @@ impl Origin {
     fn compile(self, runtimes: &Runtimes, counts_fuel: bool) -> Result<(Arc<CompiledCode>, Digest)> {
         let source = match self {
             Self::Bytes(bytes) => Source::new(bytes),
-            Self::File(path) => read_file(&path).map(Source::new).map_err(|source| Error::File { path, source })?,
+            Self::File(path) => Source::of_file(path)?,
             Self::Loaded(code, digest) => return Ok((code, digest)),
         };
         Ok((runtimes.compiler(counts_fuel)?.compile(&source)?, source.digest))

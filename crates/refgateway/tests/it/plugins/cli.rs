@@ -59,6 +59,10 @@ fn inspect_says_what_is_wrong() {
     let (code, _, stderr) = output(&["plugin", "inspect", "/nowhere/p.wasm"]);
     assert_eq!(code, Some(1));
     assert!(stderr.starts_with("/nowhere/p.wasm: No such file or directory"), "{stderr}");
+
+    // Without an end, it would be read until the machine has no memory.
+    let (code, _, stderr) = output(&["plugin", "inspect", "/dev/zero"]);
+    assert_eq!((code, stderr.as_str()), (Some(1), "/dev/zero: it is no regular file\n"));
 }
 
 #[tokio::test]
