@@ -49,5 +49,5 @@ pub(crate) const WAT_COMMANDS: [&str; 3] = ["start_loop", "huge_memory", "missin
 
 /// What wit-bindgen leaves on targets that make core modules, to be made components on load.
 pub(crate) const CORE_TARGETS: [(&str, &str); 2] = [("wasm32-unknown-unknown", "unknown"), ("wasm32-wasip1", "wasip1")];
-pub(crate) const CARRIES_WIT: [(&str, &str); 4] =
-    [("", "native_edit"), ("", "native_filter"), ("", "native_misbehave"), ("sgl", "sgl_auth")];
+pub(crate) const CARRIES_WIT: [(&str, &str); 5] =
+    [("", "native_edit"), ("", "native_filter"), ("", "native_leak"), ("", "native_misbehave"), ("sgl", "sgl_auth")];

@@ -1,7 +1,11 @@
 //! Compiled code on disk is used when it is whole and ours, and never otherwise.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use tempfile::TempDir;
 use test_guests::{AEGIS_FILTER, BLITZ_FILTER, NATIVE_COUNT, NATIVE_EDIT_ON_UNKNOWN, SGL_FILTER};
 use wasm_host::PluginEngine;
 
@@ -11,7 +15,7 @@ fn engine(directory: &Path) -> PluginEngine {
     PluginEngine::builder().max_instances(4).cache_dir(directory).build().unwrap()
 }
 
-fn cached(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+fn cached(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     fs::read_dir(directory)
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -19,11 +23,17 @@ fn cached(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
         .collect()
 }
 
-#[tokio::test]
-async fn code_is_loaded_from_the_cache() {
+/// A cache with the code of one plugin.
+async fn filled() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("cache");
     plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    (directory, place)
+}
+
+#[tokio::test]
+async fn code_is_loaded_from_the_cache() {
+    let (_directory, place) = filled().await;
     let before = cached(&place);
     assert_eq!(before.len(), 1);
     let modified = fs::metadata(&before[0].0).unwrap().modified().unwrap();
@@ -50,9 +60,7 @@ async fn nothing_in_the_cache_is_compiled_again() {
 
 #[tokio::test]
 async fn code_that_runs_needs_no_file_any_more() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = directory.path().join("cache");
-    plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    let (_directory, place) = filled().await;
     let engine = engine(&place);
     let counts = plugin(NATIVE_COUNT).load(&engine).await.unwrap();
     assert_eq!(engine.compilations(), 0);
@@ -63,9 +71,7 @@ async fn code_that_runs_needs_no_file_any_more() {
 
 #[tokio::test]
 async fn damaged_code_is_compiled_again_and_replaced() {
-    let directory = tempfile::tempdir().unwrap();
-    let place = directory.path().join("cache");
-    plugin(NATIVE_COUNT).load(&engine(&place)).await.unwrap();
+    let (_directory, place) = filled().await;
     let (path, whole) = cached(&place).remove(0);
 
     let mut flipped = whole.clone();

@@ -1,15 +1,16 @@
 //! Guests of our SDK for targets that make core modules: components only once they are loaded. On
 //! `wasm32-unknown-unknown` the SDK brings what WASI brings elsewhere.
 
+use serde_json::json;
 use test_guests::{
     NATIVE_EDIT_ON_UNKNOWN, NATIVE_EDIT_ON_WASIP1, NATIVE_FILTER_ON_UNKNOWN, NATIVE_FILTER_ON_WASIP1,
-    NATIVE_MISBEHAVE_ON_UNKNOWN, NATIVE_MISBEHAVE_ON_WASIP1,
+    NATIVE_LEAK_ON_UNKNOWN, NATIVE_LEAK_ON_WASIP1, NATIVE_MISBEHAVE_ON_UNKNOWN, NATIVE_MISBEHAVE_ON_WASIP1,
 };
 use wasm_host::{FailureClass, Limits, Plugin, PluginEngine, PoolPolicy, Reuse};
 
 use super::{edits, filters};
 use crate::{
-    common::{Logged, engine, load, plugin, status},
+    common::{Logged, answered, engine, load, open, plugin, request, status},
     limits::failure,
 };
 
@@ -59,6 +60,27 @@ async fn names_a_panic(file: &str) {
 #[tokio::test]
 pub(crate) async fn native_misbehave_on_unknown() {
     names_a_panic(NATIVE_MISBEHAVE_ON_UNKNOWN).await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_leak_on_wasip1() {
+    hides_its_config(NATIVE_LEAK_ON_WASIP1).await;
+}
+
+#[tokio::test]
+pub(crate) async fn native_leak_on_unknown() {
+    hides_its_config(NATIVE_LEAK_ON_UNKNOWN).await;
+}
+
+/// The texts of a configuration do not get into the words of a panic.
+async fn hides_its_config(file: &str) {
+    let logged = Logged::default();
+    let config = json!({ "secret": "hush-and-hush" });
+    let leak = plugin(file).config(config).load(&logged.engine()).await.unwrap();
+    let mut exchange = open([leak]);
+    answered(exchange.on_request(request(&[("x-do", "panic")])).await);
+    let told = format!("{} {}", exchange.failures()[0].message, logged.lines().join(" "));
+    assert!(told.contains("it is ") && !told.contains("hush-and-hush"), "{told}");
 }
 
 /// What was refused changes nothing about what is there: the next allocations do not lie upon it.
