@@ -8,15 +8,15 @@ mod stage;
 mod types;
 
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, LazyLock},
 };
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use self::{
-    core::{Cut, PhaseCall, Ran, Shared},
+    core::{PhaseCall, Ran, Shared},
     failures::Retries,
     read::{Direction, Read, Reader},
 };
@@ -30,7 +30,7 @@ pub(crate) use self::{
     types::{ExchangeEnd, GuestFailure},
 };
 use crate::{
-    Body, BodyError, BodyMode, ExchangeFacts, Failure, Phase, Plugin, PluginChain, Routing,
+    Body, BodyMode, ExchangeFacts, Failure, Phase, Phases, Plugin, PluginChain, Routing,
     abi::{BoxFuture, Guest, GuestResult, HostStore},
     message::{Action, ExchangeState},
 };
@@ -68,31 +68,38 @@ impl Exchange {
 
     /// Runs the request phases of each plugin, in the chain's order, until one answers or fails closed. A plugin that
     /// reads the body ahead is waited for.
-    pub async fn on_request(&mut self, request: Request<Body>) -> RequestOutcome {
-        let shared = Arc::clone(&self.shared);
-        let (parts, mut body) = request.into_parts();
-        let mut flows = false;
+    pub fn on_request(&mut self, request: Request<Body>) -> impl Future<Output = RequestOutcome> + Send {
+        // Before the first poll: the request is moved to where it stays, and not into the future.
+        let (parts, body) = request.into_parts();
         self.method = parts.method.clone();
+        let state = ExchangeState::boxed(Arc::clone(&self.shared.facts), parts);
+        self.show_request(state, body)
+    }
+
+    async fn show_request(&mut self, state: Box<ExchangeState>, mut body: Body) -> RequestOutcome {
+        let Self { shared, routing, retries, .. } = self;
+        let shared = &*shared;
+        let mut flows = false;
         let mut core = shared.core().await;
-        core.begin(&shared, parts);
+        core.begin(state);
         for index in 0..shared.chain().plugins().len() {
             core.reached = index + 1;
-            if !core.is_for(&shared, index) {
+            if !core.is_for(shared, index) {
                 core.passed = index + 1;
                 continue;
             }
             let how = PhaseCall::headers(Phase::Request);
-            let answer = match core.run(&shared, index, how, |guest, store| guest.on_request(store)).await {
-                Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
-                Ran::Closed(response, failure) => Read::Closed(response, failure),
+            let answer = match core.run(shared, index, how, |guest, store| guest.on_request(store)).await {
+                Ran::Done(Action::Respond(response)) => Read::Respond(response),
+                Ran::Closed(cut) => Read::Closed(cut),
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
-                    let reading = core.reading(&shared, index, Phase::RequestBody);
+                    let reading = core.reading(shared, index, Phase::RequestBody);
                     if reading.mode == BodyMode::None {
                         core.passed = index + 1;
                         continue;
                     }
                     drop(core);
-                    let read = self.reader(index, Direction::Request).read(reading, body).await;
+                    let read = Reader::new(shared, index, Direction::Request).read(reading, body).await;
                     core = shared.core().await;
                     read
                 }
@@ -106,18 +113,18 @@ impl Exchange {
                 }
                 Read::Flows(next) => (body, flows) = (next, true),
                 Read::Respond(response) => {
-                    core.refused(&shared, index);
-                    return RequestOutcome::Respond(response);
+                    core.refused(shared, index);
+                    return RequestOutcome::Respond(response.into_response());
                 }
-                Read::Closed(response, failure) => {
-                    core.refused(&shared, index);
+                Read::Closed(cut) => {
+                    core.refused(shared, index);
                     drop(core);
-                    return RequestOutcome::Respond(self.closed_by(Cut { index, response, failure }).await);
+                    return RequestOutcome::Respond(shared.answer_closed(cut, retries.attempts).await);
                 }
                 Read::Broken(error) => {
-                    core.refused(&shared, index);
+                    core.refused(shared, index);
                     drop(core);
-                    return match self.cut(&error).await {
+                    return match shared.answer_if_cut(&error, retries.attempts).await {
                         Some(answer) => RequestOutcome::Respond(answer),
                         None => RequestOutcome::BodyFailed(error),
                     };
@@ -125,28 +132,13 @@ impl Exchange {
             }
             core.passed = index + 1;
         }
-        RequestOutcome::Continue(self.release_request(core.state(&shared), body, flows))
-    }
-
-    /// The request that goes to the upstream. Plugins that see its body flow, or its failure, can still read its
-    /// headers; those that see the response, its method and target.
-    fn release_request(&mut self, state: &mut ExchangeState, body: Body, flows: bool) -> Request<Body> {
-        self.routing.clone_from(&state.routing);
-        let phases = self.shared.chain().phases();
-        let parts = if flows || phases.error {
-            state.request.clone()
-        } else if !phases.follow_a_request() {
-            std::mem::replace(&mut state.request, Request::new(()).into_parts().0)
-        } else {
-            let mut left = Request::new(()).into_parts().0;
-            left.method.clone_from(&state.request.method);
-            left.uri.clone_from(&state.request.uri);
-            std::mem::replace(&mut state.request, left)
-        };
+        let phases = shared.chain().phases();
+        let state = core.state(shared);
+        routing.clone_from(&state.routing);
         if phases.error {
-            self.retries.sent(&body);
+            retries.sent(&body);
         }
-        Request::from_parts(parts, body)
+        RequestOutcome::Continue(Request::from_parts(release_request(state, phases, flows), body))
     }
 
     /// What plugins said about how the request is sent.
@@ -157,18 +149,7 @@ impl Exchange {
     /// The answer of a plugin's failure policy to a request whose body that plugin cut on its way to the upstream: what
     /// the client gets when sending the request has failed. At most once.
     pub async fn cut_request(&mut self) -> Option<Response<Body>> {
-        let cut = self.shared.core().await.cut.take()?;
-        Some(self.closed_by(cut).await)
-    }
-
-    /// The answer to a body that broke off, when a plugin broke it.
-    async fn cut(&mut self, error: &BodyError) -> Option<Response<Body>> {
-        if error.is::<CutByPlugin>() { self.cut_request().await } else { None }
-    }
-
-    /// The answer to a plugin that failed closed: that of another plugin, or that of its policy.
-    async fn closed_by(&mut self, Cut { index, response, failure }: Cut) -> Response<Body> {
-        self.on_plugin_failure(index, response.status(), &failure).await.unwrap_or(response)
+        self.shared.answer_last_cut(self.retries.attempts).await
     }
 
     /// Runs the response phases of the plugins that let the request pass, in reverse order. Each sees the response as
@@ -186,12 +167,12 @@ impl Exchange {
         for index in (0..core.passed).rev() {
             let how = PhaseCall::headers(Phase::Response);
             let ran = match core.take_cut(index) {
-                Some(cut) => Ran::Closed(cut.response, cut.failure),
+                Some(cut) => Ran::Closed(cut),
                 None => core.run(&shared, index, how, |guest, store| guest.on_response(store)).await,
             };
             let read = match ran {
-                Ran::Done(Action::Respond(response)) => Read::Respond(response.into_response()),
-                Ran::Closed(response, failure) => Read::Closed(response, failure),
+                Ran::Done(Action::Respond(response)) => Read::Respond(response),
+                Ran::Closed(cut) => Read::Closed(cut),
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(&shared, index, Phase::ResponseBody);
                     if reading.mode == BodyMode::None {
@@ -213,7 +194,7 @@ impl Exchange {
                         continue;
                     }
                     drop(core);
-                    let read = self.reader(index, Direction::Response).read(reading, body).await;
+                    let read = Reader::new(&shared, index, Direction::Response).read(reading, body).await;
                     core = shared.core().await;
                     read
                 }
@@ -232,16 +213,16 @@ impl Exchange {
                     (body, flows) = (next, true);
                     continue;
                 }
-                Read::Respond(response) => response,
-                Read::Closed(response, failure) => {
+                Read::Respond(response) => response.into_response(),
+                Read::Closed(cut) => {
                     drop(core);
-                    let answered = self.closed_by(Cut { index, response, failure }).await;
+                    let answered = shared.answer_closed(cut, self.retries.attempts).await;
                     core = shared.core().await;
                     answered
                 }
                 Read::Broken(error) => {
                     drop(core);
-                    let answered = match self.cut(&error).await {
+                    let answered = match shared.answer_if_cut(&error, self.retries.attempts).await {
                         Some(answer) => answer,
                         None => self.on_broken_response(&error).await,
                     };
@@ -259,7 +240,7 @@ impl Exchange {
         let parts = if flows {
             state.response.clone()
         } else {
-            std::mem::replace(&mut state.response, Response::new(()).into_parts().0)
+            mem::replace(&mut state.response, Response::new(()).into_parts().0)
         };
         Response::from_parts(parts, body)
     }
@@ -343,10 +324,20 @@ impl Exchange {
     pub fn facts(&self) -> &ExchangeFacts {
         &self.shared.facts
     }
+}
 
-    fn reader(&self, index: usize, direction: Direction) -> Reader {
-        Reader { shared: Arc::clone(&self.shared), index, direction }
+/// The request that goes to the upstream. Plugins that see its body flow, or its failure, can still read its headers;
+/// those that see the response, its method and target.
+fn release_request(state: &mut ExchangeState, phases: Phases, flows: bool) -> Parts {
+    if flows || phases.error {
+        return state.request.clone();
     }
+    let mut left = Request::new(()).into_parts().0;
+    if phases.follow_a_request() {
+        left.method.clone_from(&state.request.method);
+        left.uri.clone_from(&state.request.uri);
+    }
+    mem::replace(&mut state.request, left)
 }
 
 /// Whether a response has content (RFC 9110 6.4.1). After a switch of protocols the connection is no body.

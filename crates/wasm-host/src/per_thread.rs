@@ -5,8 +5,8 @@ use std::{
     thread,
 };
 
-/// One `T` for each processor, each in cache lines of its own. A thread always gets the same one; threads beyond the
-/// number of processors share.
+/// As many `T` as there are processors, rounded up to a power of two so that finding one's own takes no division; each in
+/// cache lines of its own. A thread always gets the same one; threads beyond their number share.
 #[derive(Debug)]
 pub(crate) struct PerThread<T>(Box<[Padded<T>]>);
 
@@ -18,7 +18,7 @@ struct Padded<T>(T);
 impl<T: Default> Default for PerThread<T> {
     fn default() -> Self {
         let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
-        Self((0..threads).map(|_| Padded::default()).collect())
+        Self((0..threads.next_power_of_two()).map(|_| Padded::default()).collect())
     }
 }
 
@@ -26,12 +26,16 @@ impl<T> PerThread<T> {
     /// This thread's own.
     #[expect(clippy::indexing_slicing, reason = "there is at least one")]
     pub(crate) fn own(&self) -> &T {
-        &self.0[own_number() % self.0.len()].0
+        &self.0[self.own_index()].0
+    }
+
+    fn own_index(&self) -> usize {
+        own_number() & (self.0.len() - 1)
     }
 
     /// All of them, this thread's own first.
     pub(crate) fn own_first(&self) -> impl Iterator<Item = &T> {
-        let (before, from_own) = self.0.split_at(own_number() % self.0.len());
+        let (before, from_own) = self.0.split_at(self.own_index());
         from_own.iter().chain(before).map(|padded| &padded.0)
     }
 

@@ -21,10 +21,9 @@ use crate::{
     abi::{Declared, GuestPre},
     breaker::Breaker,
     compile::CompiledCode,
-    message::ExchangeState,
     metrics::Counters,
-    pool::{Permit, Pool},
-    store::{GuestCall, Instance, PluginContext, Startup},
+    pool::Pool,
+    store::{Instance, PluginContext, Startup},
 };
 
 /// A plugin that is ready to be put in chains: compiled code with its configuration, limits and grants.
@@ -202,26 +201,37 @@ impl Plugin {
         &*self.0.observer
     }
 
-    /// An instance for an exchange: one that waits, or a new one.
-    pub(crate) async fn check_out(&self) -> Result<Seat, Failure> {
-        let permit = self.0.pool.enter().await?;
-        let instance = match self.0.pool.take() {
+    /// An instance for an exchange: one that waits, or a new one. Dropped, it is gone: only
+    /// [`give_back`](Self::give_back) may keep it.
+    pub(crate) async fn check_out(&self) -> Result<Box<Instance>, Failure> {
+        let entered = self.0.pool.enter().await?;
+        let mut instance = match self.0.pool.take() {
             Some(instance) => {
                 self.0.counters.checked_out(true);
                 instance
             }
             None => self.fresh_instance().await?,
         };
-        Ok(Seat { instance, permit })
+        instance.permit.hold(entered);
+        Ok(instance)
     }
 
     /// An instance that nobody has used.
-    pub(crate) async fn check_out_fresh(&self) -> Result<Seat, Failure> {
-        let permit = self.0.pool.enter().await?;
-        Ok(Seat { instance: self.fresh_instance().await?, permit })
+    pub(crate) async fn check_out_fresh(&self) -> Result<Box<Instance>, Failure> {
+        let entered = self.0.pool.enter().await?;
+        let mut instance = self.fresh_instance().await?;
+        instance.permit.hold(entered);
+        Ok(instance)
     }
 
-    async fn fresh_instance(&self) -> Result<Instance, Failure> {
+    /// Takes an instance back whose last call returned cleanly.
+    pub(crate) fn give_back(&self, mut instance: Box<Instance>) {
+        if instance.holds_nothing() {
+            self.0.pool.put(instance);
+        }
+    }
+
+    async fn fresh_instance(&self) -> Result<Box<Instance>, Failure> {
         self.0.counters.checked_out(false);
         self.0.start_instance().await.map_err(|startup| match startup {
             Startup::Failed(failure) => failure,
@@ -280,7 +290,7 @@ impl Inner {
     }
 
     /// Makes an instance. When the engine is full, an idle one makes room.
-    async fn start_instance(&self) -> Result<Instance, Startup> {
+    async fn start_instance(&self) -> Result<Box<Instance>, Startup> {
         let (pre, engine) = match &self.code {
             Code::Loaded { pre, compiled, .. } => (&**pre, compiled.engine()),
             Code::Absent(reason) => {
@@ -304,33 +314,5 @@ impl fmt::Debug for Plugin {
             .field("abi", &self.abi())
             .field("digest", &self.digest())
             .finish_non_exhaustive()
-    }
-}
-
-/// An instance that an exchange holds. Dropped, the instance is gone: only [`Seat::give_back`] may keep it.
-pub(crate) struct Seat {
-    pub(crate) instance: Instance,
-    permit: Permit,
-}
-
-impl Seat {
-    /// See [`Instance::call`].
-    pub(crate) async fn call<T: Send + 'static>(
-        self,
-        state: &mut Option<Box<ExchangeState>>,
-        phase: Phase,
-        call: impl GuestCall<T>,
-    ) -> (Self, Result<T, Failure>) {
-        let Self { instance, permit } = self;
-        let (instance, result) = instance.call(state, phase, call).await;
-        (Self { instance, permit }, result)
-    }
-
-    /// Returns an instance whose last call returned cleanly.
-    pub(crate) fn give_back(self) {
-        let Self { mut instance, permit } = self;
-        if instance.holds_nothing() {
-            permit.put(instance);
-        }
     }
 }

@@ -9,7 +9,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-use self::gate::Gate;
+use self::gate::Entered;
+pub(crate) use self::gate::{Gate, Permit};
 use crate::{Failure, FailureClass, Limits, per_thread::PerThread, store::Instance};
 
 /// What becomes of an instance after an exchange.
@@ -44,32 +45,32 @@ impl Default for Reuse {
 }
 
 pub(crate) struct Pool {
-    gate: Gate,
+    gate: Arc<Gate>,
     reuse: Option<Reuse>,
     /// A thread finds its own instances warm and its lock free.
-    idle: PerThread<Mutex<Vec<Instance>>>,
+    idle: PerThread<Mutex<Vec<Box<Instance>>>>,
     patience: Duration,
 }
 
 impl Pool {
-    pub(crate) fn new(policy: &PoolPolicy, limits: &Limits) -> Self {
+    pub(crate) fn new(policy: &PoolPolicy, limits: &Limits, gate: &Arc<Gate>) -> Self {
         let reuse = match policy {
             PoolPolicy::Fresh => None,
             PoolPolicy::Reuse(reuse) => Some(reuse.clone()),
         };
-        Self { gate: Gate::new(limits), reuse, idle: PerThread::default(), patience: limits.wall }
+        Self { gate: Arc::clone(gate), reuse, idle: PerThread::default(), patience: limits.wall }
     }
 
     /// Waits for a place among the instances at work, no longer than a call may take.
-    pub(crate) async fn enter(self: &Arc<Self>) -> Result<Permit, Failure> {
-        if !self.gate.try_enter() {
-            self.wait().await?;
+    pub(crate) async fn enter(&self) -> Result<Entered<'_>, Failure> {
+        match self.gate.try_enter() {
+            Some(entered) => Ok(entered),
+            None => self.wait().await,
         }
-        Ok(Permit(Arc::clone(self)))
     }
 
     #[cold]
-    async fn wait(&self) -> Result<(), Failure> {
+    async fn wait(&self) -> Result<Entered<'_>, Failure> {
         let (concurrency, queue) = self.gate.bounds;
         let waiting = self.gate.begin_waiting().ok_or_else(|| {
             Failure::new(
@@ -84,7 +85,7 @@ impl Pool {
     }
 
     /// An instance that waits, if one does: this thread's latest first.
-    pub(crate) fn take(&self) -> Option<Instance> {
+    pub(crate) fn take(&self) -> Option<Box<Instance>> {
         let reuse = self.reuse.as_ref()?;
         if self.gate.idle.load(Relaxed) == 0 {
             return None;
@@ -98,7 +99,7 @@ impl Pool {
                 if fits(&instance, reuse) {
                     return Some(instance);
                 }
-                instance.retire(None);
+                instance.retire();
             }
         }
         None
@@ -108,24 +109,26 @@ impl Pool {
     pub(crate) fn drop_one(&self) -> bool {
         let Some(instance) = self.idle.iter().find_map(|shard| shard.lock().pop()) else { return false };
         self.gate.idle.fetch_sub(1, Relaxed);
-        instance.retire(None);
+        instance.retire();
         true
     }
 
     /// Keeps an instance that returned cleanly, or drops it: it is at work until it is gone.
-    pub(crate) fn put(&self, instance: Instance, permit: Option<Permit>) {
+    pub(crate) fn put(&self, mut instance: Box<Instance>) {
         let Some(reuse) = self.reuse.as_ref().filter(|reuse| fits(&instance, reuse)) else {
-            return instance.retire(permit);
+            return instance.retire();
         };
         if self.gate.idle.fetch_add(1, Relaxed) >= reuse.max_idle {
             self.gate.idle.fetch_sub(1, Relaxed);
-            return instance.retire(permit);
+            return instance.retire();
         }
+        // Who comes in next finds it at rest.
+        let _entered = instance.permit.give_up(&self.gate);
         let mut idle = self.idle.own().lock();
         idle.push(instance);
         // The oldest rest at the bottom, where nobody takes them from.
         while idle.first().is_some_and(|oldest| !fits(oldest, reuse)) {
-            idle.remove(0).retire(None);
+            idle.remove(0).retire();
             self.gate.idle.fetch_sub(1, Relaxed);
         }
     }
@@ -149,14 +152,14 @@ impl Pool {
     pub(crate) fn idle(&self) -> (u64, u64) {
         self.idle.iter().fold((0, 0), |(count, memory), shard| {
             let shard = shard.lock();
-            (count + shard.len() as u64, memory + shard.iter().map(Instance::memory).sum::<u64>())
+            (count + shard.len() as u64, memory + shard.iter().map(|instance| instance.memory()).sum::<u64>())
         })
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.idle.iter().for_each(|shard| shard.lock().drain(..).for_each(|instance| instance.retire(None)));
+        self.idle.iter().for_each(|shard| shard.lock().drain(..).for_each(|instance| instance.retire()));
     }
 }
 
@@ -164,21 +167,4 @@ fn fits(instance: &Instance, reuse: &Reuse) -> bool {
     reuse.max_uses.is_none_or(|uses| instance.uses < uses)
         && reuse.max_age.is_none_or(|age| instance.created.elapsed() < age)
         && reuse.max_memory.is_none_or(|memory| instance.memory() <= memory)
-}
-
-/// Leave to have an instance of this pool at work. Dropping it lets the next exchange in.
-pub(crate) struct Permit(Arc<Pool>);
-
-impl Permit {
-    /// Takes an instance back that returned cleanly.
-    pub(crate) fn put(self, instance: Instance) {
-        let pool = Arc::clone(&self.0);
-        pool.put(instance, Some(self));
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.gate.leave();
-    }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Instance {
     outlives_errors: bool,
     pub(crate) created: Instant,
     pub(crate) uses: u32,
+    /// The last field: its place is left when the guest is gone.
+    pub(crate) permit: Permit,
 }
 
 /// The exchange's state is in the guest's reach. When the call is cancelled, it is taken from what is left of the instance.
@@ -78,7 +80,7 @@ impl Instance {
         engine: &Engine,
         plugin: &Arc<PluginContext>,
         pre: &dyn GuestPre,
-    ) -> Result<Self, Startup> {
+    ) -> Result<Box<Self>, Startup> {
         let link = Link::new(plugin);
         let mut store = open(engine, plugin, &link).map_err(|full| Startup::Failed(saturated(&full)))?;
 
@@ -96,7 +98,10 @@ impl Instance {
             Err(overrun) => return Err(late(overrun.into(), startup)),
         };
         let (cleans_up, outlives_errors) = (pre.cleans_up(), pre.outlives_errors());
-        let mut instance = Self { store, guest, link, cleans_up, outlives_errors, created: Instant::now(), uses: 0 };
+        let permit = Permit::none(&plugin.gate);
+        let instance =
+            Self { store, guest, link, cleans_up, outlives_errors, created: Instant::now(), uses: 0, permit };
+        let mut instance = Box::new(instance);
         if pre.phases().configure {
             let left = startup.saturating_sub(instance.took().duration);
             let configured;
@@ -115,7 +120,7 @@ impl Instance {
     }
 
     /// Asks the guest what it wants to see, within the time for starting it.
-    pub(crate) async fn declare(self) -> Result<(Self, Declared), Failure> {
+    pub(crate) async fn declare(self: Box<Self>) -> Result<(Box<Self>, Declared), Failure> {
         let startup = self.store.data().plugin.limits.startup;
         let (mut instance, declared) =
             self.call_within((startup, startup), Phase::Configure, |guest, store| guest.declare(store)).await;
@@ -127,36 +132,47 @@ impl Instance {
     /// guest's reach while the call lasts, and is back in `state` afterwards, however the call ended. When it is cancelled, the
     /// instance is gone.
     pub(crate) async fn call<T: Send + 'static>(
-        mut self,
+        mut self: Box<Self>,
         state: &mut Option<Box<ExchangeState>>,
         phase: Phase,
         call: impl GuestCall<T>,
-    ) -> (Self, Result<T, Failure>) {
+    ) -> (Box<Self>, Result<T, Failure>) {
         let limits = &self.store.data().plugin.limits;
         let deadlines = (limits.cpu, limits.wall);
         self.store.data_mut().exchange = state.take();
         let mut lent = Lent { link: Arc::clone(&self.link), state, is_back: false };
-        let (mut instance, result) = self.call_within(deadlines, phase, call).await;
+        let (mut instance, result) = self.call_linked(&lent.link, deadlines, phase, call).await;
         lent.is_back = true;
         *lent.state = instance.store.data_mut().exchange.take();
         (instance, result)
     }
 
     async fn call_within<T: Send + 'static>(
-        mut self,
+        self: Box<Self>,
+        deadlines: (Duration, Duration),
+        phase: Phase,
+        call: impl GuestCall<T>,
+    ) -> (Box<Self>, Result<T, Failure>) {
+        let link = Arc::clone(&self.link);
+        self.call_linked(&link, deadlines, phase, call).await
+    }
+
+    /// One call of the guest whose `link` this is: the instance may be on another thread meanwhile.
+    async fn call_linked<T: Send + 'static>(
+        mut self: Box<Self>,
+        link: &Arc<Link>,
         (cpu, wall): (Duration, Duration),
         phase: Phase,
         call: impl GuestCall<T>,
-    ) -> (Self, Result<T, Failure>) {
+    ) -> (Box<Self>, Result<T, Failure>) {
         self.uses = self.uses.saturating_add(1);
         self.store.data_mut().begin_call();
         refuel(&mut self.store, phase);
         self.store.set_epoch_deadline(1);
         let computes = self.store.data().plugin.computing.contains(phase);
-        let link = Arc::clone(&self.link);
         link.meter.start(cpu, wall);
         let underway = Box::pin(async move {
-            let Self { store, guest, link, .. } = &mut self;
+            let Self { store, guest, link, .. } = &mut *self;
             if computes {
                 // It has waited for a thread, and is looked at before it computes: it may be late.
                 link.meter.go_on();
@@ -164,7 +180,7 @@ impl Instance {
             let outcome = link.meter.drive(call(&mut **guest, store)).await;
             (self, outcome)
         });
-        let (mut instance, outcome) = drive(underway, &link, computes).await;
+        let (mut instance, outcome) = drive(underway, link, computes).await;
         instance.store.data().plugin.computing.learn(phase, link.meter.has_computed());
         let outcome = instance.end_call(phase, outcome);
         (instance, outcome)
@@ -188,8 +204,8 @@ impl Instance {
     }
 
     /// Ends an instance whose calls all returned. A guest that cleans up is told, on a task of its own that has the time
-    /// of a call and keeps the permit; outside of a tokio runtime it is not told.
-    pub(crate) fn retire(self, permit: Option<Permit>) {
+    /// of a call and keeps its place; outside of a tokio runtime it is not told.
+    pub(crate) fn retire(self: Box<Self>) {
         if !self.cleans_up {
             return;
         }
@@ -199,7 +215,6 @@ impl Instance {
             let times = (limits.cpu, limits.wall);
             let (instance, ended) =
                 self.call_within(times, Phase::Configure, |guest, store| guest.clean_up(store)).await;
-            drop(permit);
             if let Err(failure) = ended {
                 let plugin = &*instance.store.data().plugin.name;
                 tracing::warn!(plugin, class = failure.class.as_str(), "plugin failed as it went: {}", failure.message);

@@ -11,9 +11,9 @@ use crate::{
 
 impl Core {
     /// Takes an instance for a plugin before the headers are sent, while its policy can still answer. None: it is there.
-    pub(crate) async fn seat_ahead<T>(&mut self, shared: &Shared, index: usize, phase: Phase) -> Option<Ran<T>> {
+    pub(crate) async fn check_out_ahead<T>(&mut self, shared: &Shared, index: usize, phase: Phase) -> Option<Ran<T>> {
         let plugin = shared.chain().plugins().get(index)?;
-        if self.place(index).seat.is_some() {
+        if self.place(index).instance.is_some() {
             return None;
         }
         self.state(shared).begin_call(phase, 0, false);
@@ -25,9 +25,9 @@ impl Core {
             }
         };
         match plugin.check_out().await {
-            Ok(seat) => {
+            Ok(instance) => {
                 let place = self.place(index);
-                (place.seat, place.probe) = (Some(seat), probe);
+                (place.instance, place.probe) = (Some(instance), probe);
                 None
             }
             Err(failure) => Some(self.fail_uncalled(shared, index, phase, failure)),
@@ -40,7 +40,7 @@ impl Core {
         if place.probe.is_some() {
             return Ok(place.probe.take());
         }
-        let Some(breaker) = plugin.breaker().filter(|_| place.seat.is_none()) else { return Ok(None) };
+        let Some(breaker) = plugin.breaker().filter(|_| place.instance.is_none()) else { return Ok(None) };
         if breaker.is_closed() {
             return Ok(None);
         }

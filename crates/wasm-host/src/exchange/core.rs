@@ -8,9 +8,9 @@ use std::{
     time::Instant,
 };
 
+use futures_util::lock::{Mutex, MutexGuard};
 use http::{Response, header};
 use smallvec::SmallVec;
-use tokio::sync::MutexGuard;
 use tracing::Instrument;
 
 use super::ledger::{Decided, Ledger, report};
@@ -20,14 +20,13 @@ use crate::{
     chain::{Consequence, consequence, tag},
     message::{ExchangeState, forget_coding},
     metrics::Took,
-    plugin::Seat,
-    store::GuestCall,
+    store::{GuestCall, Instance},
 };
 
 /// One exchange, as its phases and the streams of its bodies share it.
 pub(crate) struct Shared {
     pub(crate) facts: Arc<ExchangeFacts>,
-    core: tokio::sync::Mutex<Core>,
+    core: Mutex<Core>,
     pub(crate) ledger: Arc<Ledger>,
     /// No phase comes any more but the bodies that are under way.
     pub(super) finished: AtomicBool,
@@ -43,11 +42,11 @@ pub(crate) struct Core {
     /// The plugins that the request has reached: they see how the exchange ended.
     pub(crate) reached: usize,
     /// The plugin that cut a body last.
-    pub(crate) cut: Option<Cut>,
+    pub(crate) cut: Option<Box<Closed>>,
 }
 
-/// A plugin that failed in the middle of a body, and what its policy answers.
-pub(crate) struct Cut {
+/// A plugin that failed, and what its policy answers.
+pub(crate) struct Closed {
     pub(crate) index: usize,
     pub(crate) response: Response<Body>,
     pub(crate) failure: Failure,
@@ -55,7 +54,7 @@ pub(crate) struct Cut {
 
 /// What an exchange has of one plugin.
 pub(super) struct Place {
-    pub(super) seat: Option<Seat>,
+    pub(super) instance: Option<Box<Instance>>,
     /// The plugin failed, or the exchange is none of those that it is for: it is not called.
     bypassed: bool,
     /// It has had a call that returned.
@@ -75,7 +74,7 @@ pub(crate) enum Ran<T> {
     /// It failed, and the message goes on without it.
     Bypassed,
     /// It failed, and its policy answers.
-    Closed(Response<Body>, Failure),
+    Closed(Box<Closed>),
 }
 
 /// One call of a plugin, as far as the host decides about it.
@@ -102,7 +101,7 @@ struct Failed {
 impl Shared {
     pub(crate) fn new(chain: PluginChain, facts: ExchangeFacts) -> Self {
         let places = chain.plugins().iter().map(|plugin| Place {
-            seat: None,
+            instance: None,
             bypassed: false,
             called: false,
             probe: None,
@@ -111,7 +110,7 @@ impl Shared {
         let core = Core { state: None, places: places.collect(), passed: 0, reached: 0, cut: None };
         Self {
             facts: Arc::new(facts),
-            core: tokio::sync::Mutex::new(core),
+            core: Mutex::new(core),
             ledger: Arc::new(Ledger::new(chain)),
             finished: AtomicBool::new(false),
         }
@@ -128,7 +127,7 @@ impl Shared {
     /// No phase comes any more: instances at rest go back to their pools, those of bodies under way follow.
     pub(crate) fn finish(&self) {
         self.finished.store(true, Relaxed);
-        if let Ok(mut core) = self.core.try_lock() {
+        if let Some(mut core) = self.core.try_lock() {
             core.settle_all(self);
         }
     }
@@ -136,12 +135,12 @@ impl Shared {
 
 impl Core {
     /// Begins the exchange with the request as it came.
-    pub(crate) fn begin(&mut self, shared: &Shared, request: http::request::Parts) {
-        self.state = Some(Box::new(ExchangeState::new(Arc::clone(&shared.facts), request)));
+    pub(crate) fn begin(&mut self, state: Box<ExchangeState>) {
+        self.state = Some(state);
     }
 
     pub(crate) fn state(&mut self, shared: &Shared) -> &mut ExchangeState {
-        self.state.get_or_insert_with(|| Box::new(ExchangeState::blank(Arc::clone(&shared.facts))))
+        self.state.get_or_insert_with(|| ExchangeState::blank(Arc::clone(&shared.facts)))
     }
 
     /// Calls one phase of one plugin, and deals with its failure.
@@ -157,7 +156,7 @@ impl Core {
         if self.place(index).bypassed {
             let is_body = matches!(how.phase, Phase::RequestBody | Phase::ResponseBody);
             let cut = if is_body { self.take_cut(index) } else { None };
-            return cut.map_or(Ran::Skipped, |cut| Ran::Closed(cut.response, cut.failure));
+            return cut.map_or(Ran::Skipped, Ran::Closed);
         }
         let mut retried = false;
         loop {
@@ -179,7 +178,7 @@ impl Core {
 
     /// The failure of a plugin that closed in the middle of one body, and has not been answered for: what it does not see
     /// any more must not pass as if it had.
-    pub(crate) fn take_cut(&mut self, index: usize) -> Option<Cut> {
+    pub(crate) fn take_cut(&mut self, index: usize) -> Option<Box<Closed>> {
         self.cut.take_if(|cut| cut.index == index)
     }
 
@@ -196,10 +195,10 @@ impl Core {
         shared.ledger.failed(failure.clone());
         let consequence = consequence(plugin, &failure, phase, may_retry);
         let place = self.place(index);
-        place.seat = None;
+        place.instance = None;
         place.bypassed = !matches!(consequence, Consequence::Retry | Consequence::Ignore);
         match consequence {
-            Consequence::Close(response) => return Some(Ran::Closed(response, failure)),
+            Consequence::Close(response) => return Some(Ran::Closed(Box::new(Closed { index, response, failure }))),
             Consequence::Ignore => self.state(shared).roll_back(),
             Consequence::Retry => {
                 self.state(shared).roll_back();
@@ -260,7 +259,7 @@ impl Core {
             phase = phase.as_str(),
             action = tracing::field::Empty
         );
-        let called = self.call_seated(shared, index, plugin, phase, fresh, call);
+        let called = self.call_instance(shared, index, plugin, phase, fresh, call);
         let (result, took) = called.instrument(span.clone()).await;
         let outcome = match &result {
             Ok(decision) => decision.outcome(),
@@ -277,7 +276,7 @@ impl Core {
     }
 
     /// One call on the exchange's instance of the plugin, which stays with the exchange when it is needed again.
-    async fn call_seated<T: Send + 'static, C>(
+    async fn call_instance<T: Send + 'static, C>(
         &mut self,
         shared: &Shared,
         index: usize,
@@ -291,27 +290,27 @@ impl Core {
     {
         let place = self.place(index);
         // When the call is cancelled, its instance is gone: a later phase gets another.
-        let seat = match place.seat.take() {
-            Some(seat) => Ok(seat),
+        let instance = match place.instance.take() {
+            Some(instance) => Ok(instance),
             None if fresh => plugin.check_out_fresh().await,
             None => plugin.check_out().await,
         };
-        let seat = match seat {
-            Ok(seat) => seat,
+        let instance = match instance {
+            Ok(instance) => instance,
             Err(failure) => return (Err(failure), Took::nothing()),
         };
-        let (seat, result) = seat.call(&mut self.state, phase, call).await;
-        let took = seat.instance.took();
+        let (instance, result) = instance.call(&mut self.state, phase, call).await;
+        let took = instance.took();
         if result.is_ok() {
             let place = self.place(index);
             place.called = true;
-            place.seat = Some(seat);
+            place.instance = Some(instance);
             if !matches!(phase, Phase::RequestBody | Phase::ResponseBody | Phase::Error) {
                 place.remaining.clear(phase);
             }
             self.settle(shared, index);
-        } else if seat.instance.is_whole_after(&result) {
-            seat.give_back();
+        } else if instance.is_whole_after(&result) {
+            plugin.give_back(instance);
         }
         (result, took)
     }

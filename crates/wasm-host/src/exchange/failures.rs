@@ -6,11 +6,11 @@ use http::{Request, Response, StatusCode};
 
 use super::{
     Exchange,
-    core::{PhaseCall, Ran, Shared},
+    core::{Closed, PhaseCall, Ran, Shared},
     types::{ErrorOutcome, GuestFailure, UpstreamFailure, UpstreamFailureKind},
 };
 use crate::{
-    Body, BodyError, BodyLate, Failure, Phase, WatchedFailures,
+    Body, BodyError, BodyLate, CutByPlugin, Failure, Phase, WatchedFailures,
     abi::{BoxFuture, Guest, GuestError, GuestResult, HostStore},
     message::ErrorAction,
 };
@@ -22,7 +22,7 @@ const RETRIES: u32 = 3;
 #[derive(Default)]
 pub(super) struct Retries {
     body: Option<Body>,
-    attempts: u32,
+    pub(super) attempts: u32,
 }
 
 impl Retries {
@@ -76,29 +76,6 @@ impl Exchange {
         }
     }
 
-    /// Shows the failure of one plugin to those before it.
-    pub(super) async fn on_plugin_failure(
-        &mut self,
-        index: usize,
-        status: StatusCode,
-        failure: &Failure,
-    ) -> Option<Response<Body>> {
-        let plugin = self.shared.chain().plugins().get(index)?;
-        let shown = GuestFailure {
-            service: None,
-            plugin: Some(Arc::clone(plugin.shared_name())),
-            kind: "plugin",
-            message: failure.to_string(),
-            status,
-            attempts: self.retries.attempts,
-            retryable: false,
-        };
-        match show_failure(&self.shared, index, shown, |watched| watched.plugins).await? {
-            ErrorAction::Respond(response) => Some(response.into_response()),
-            ErrorAction::Continue | ErrorAction::Retry(_) => None,
-        }
-    }
-
     /// The upstream broke its response off while a plugin waited for it: nothing of it has been sent.
     pub(super) async fn on_broken_response(&mut self, error: &BodyError) -> Response<Body> {
         let (kind, status) = match error.is::<BodyLate>() {
@@ -119,6 +96,49 @@ impl Exchange {
                 *response.status_mut() = status;
                 response
             }
+        }
+    }
+}
+
+impl Shared {
+    /// The answer to a plugin that failed closed: that of another plugin, or that of its policy.
+    pub(super) async fn answer_closed(&self, closed: Box<Closed>, attempts: u32) -> Response<Body> {
+        let Closed { index, response, failure } = *closed;
+        self.on_plugin_failure(index, response.status(), &failure, attempts).await.unwrap_or(response)
+    }
+
+    /// The answer to the body that a plugin cut last, once.
+    pub(super) async fn answer_last_cut(&self, attempts: u32) -> Option<Response<Body>> {
+        let cut = self.core().await.cut.take()?;
+        Some(self.answer_closed(cut, attempts).await)
+    }
+
+    /// The answer to a body that broke off, when a plugin broke it.
+    pub(super) async fn answer_if_cut(&self, error: &BodyError, attempts: u32) -> Option<Response<Body>> {
+        if error.is::<CutByPlugin>() { self.answer_last_cut(attempts).await } else { None }
+    }
+
+    /// Shows the failure of one plugin to those before it.
+    async fn on_plugin_failure(
+        &self,
+        index: usize,
+        status: StatusCode,
+        failure: &Failure,
+        attempts: u32,
+    ) -> Option<Response<Body>> {
+        let plugin = self.chain().plugins().get(index)?;
+        let shown = GuestFailure {
+            service: None,
+            plugin: Some(Arc::clone(plugin.shared_name())),
+            kind: "plugin",
+            message: failure.to_string(),
+            status,
+            attempts,
+            retryable: false,
+        };
+        match show_failure(self, index, shown, |watched| watched.plugins).await? {
+            ErrorAction::Respond(response) => Some(response.into_response()),
+            ErrorAction::Continue | ErrorAction::Retry(_) => None,
         }
     }
 }

@@ -2,17 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, header};
+use futures_util::lock::MutexGuard;
+use http::{HeaderMap, header};
 
 use super::{
-    core::{Core, Cut, PhaseCall, Ran, Shared},
+    core::{Closed, Core, PhaseCall, Ran, Shared},
     stage::Stage,
 };
 use crate::{
     Body, BodyError, BodyMode, BodyReading, Failure, FailureClass, Phase, Plugin,
     abi::{BoxFuture, Guest, GuestError, GuestResult, HostStore},
     body::{DecodeError, Decoder, Held, HoldError},
-    message::{BodyAction, BodyPiece, ExchangeState, forget_coding, set_replaced},
+    message::{BodyAction, BodyPiece, ExchangeState, LocalResponse, forget_coding, set_replaced},
 };
 
 /// Which body.
@@ -55,14 +56,18 @@ pub(crate) enum Read {
     /// The message goes on with this body, of which the plugin sees each piece.
     Flows(Body),
     /// The plugin answers.
-    Respond(Response<Body>),
+    Respond(Box<LocalResponse>),
     /// The plugin failed, and its policy answers.
-    Closed(Response<Body>, Failure),
+    Closed(Box<Closed>),
     /// The sender broke the body off.
     Broken(BodyError),
 }
 
 impl Reader {
+    pub(super) fn new(shared: &Arc<Shared>, index: usize, direction: Direction) -> Self {
+        Self { shared: Arc::clone(shared), index, direction }
+    }
+
     /// Lets the plugin read as it wants to.
     pub(crate) async fn read(self, reading: BodyReading, body: Body) -> Read {
         match reading.mode {
@@ -146,8 +151,8 @@ impl Reader {
             Ran::Done(BodyAction::Replace(bytes) | BodyAction::Finish(bytes)) => Read::On(held.into_replaced(bytes)),
             Ran::Done(BodyAction::Stop) => Read::Last(held.into_body()),
             Ran::Done(BodyAction::Reset) => Read::On(Body::failed(self.cut_error())),
-            Ran::Done(BodyAction::Respond(response)) => Read::Respond(response.into_response()),
-            Ran::Closed(response, failure) => Read::Closed(response, failure),
+            Ran::Done(BodyAction::Respond(response)) => Read::Respond(response),
+            Ran::Closed(cut) => Read::Closed(cut),
         }
     }
 
@@ -164,8 +169,8 @@ impl Reader {
             Err(error) => return self.failed(undecodable(&error), Held::new(body, None)).await,
         };
         let mut core = self.core().await;
-        match core.seat_ahead::<BodyAction>(&self.shared, self.index, self.direction.phase()).await {
-            Some(Ran::Closed(response, failure)) => return Read::Closed(response, failure),
+        match core.check_out_ahead::<BodyAction>(&self.shared, self.index, self.direction.phase()).await {
+            Some(Ran::Closed(cut)) => return Read::Closed(cut),
             Some(_) => return Read::On(body),
             None => {}
         }
@@ -187,7 +192,7 @@ impl Reader {
         core.over(&self.shared, self.index, phase);
         drop(core);
         match ran {
-            Ran::Closed(response, failure) => Read::Closed(response, failure),
+            Ran::Closed(cut) => Read::Closed(cut),
             _ => Read::On(held.into_body()),
         }
     }
@@ -215,10 +220,10 @@ impl Reader {
     }
 
     /// A failure in no call of the plugin, while the body flows. The answer, when its policy closes.
-    pub(crate) async fn fail(&self, failure: Failure) -> Option<Cut> {
+    pub(crate) async fn fail(&self, failure: Failure) -> Option<Box<Closed>> {
         let mut core = self.core().await;
         match core.fail_uncalled::<BodyAction>(&self.shared, self.index, self.direction.phase(), failure) {
-            Ran::Closed(response, failure) => Some(Cut { index: self.index, response, failure }),
+            Ran::Closed(cut) => Some(cut),
             _ => None,
         }
     }
@@ -232,12 +237,12 @@ impl Reader {
     }
 
     /// Breaks the body off. What was not sent yet can still be answered.
-    pub(crate) async fn cut(&self, cut: Cut) -> BodyError {
+    pub(crate) async fn cut(&self, cut: Box<Closed>) -> BodyError {
         self.core().await.cut = Some(cut);
         self.cut_error().into()
     }
 
-    pub(crate) async fn core(&self) -> tokio::sync::MutexGuard<'_, Core> {
+    pub(crate) async fn core(&self) -> MutexGuard<'_, Core> {
         self.shared.core().await
     }
 

@@ -52,9 +52,10 @@ impl Core {
             place.remaining = Phases { request_body, response_body, ..Phases::default() };
         }
         if place.remaining.is_over()
-            && let Some(seat) = place.seat.take()
+            && let Some(instance) = place.instance.take()
+            && let Some(plugin) = shared.chain().plugins().get(index)
         {
-            seat.give_back();
+            plugin.give_back(instance);
         }
     }
 

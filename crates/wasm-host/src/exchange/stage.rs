@@ -10,9 +10,10 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
+use tokio::task::coop;
 
 use super::{
-    core::{Cut, Ran},
+    core::Ran,
     read::{Reader, undecodable},
 };
 use crate::{
@@ -112,6 +113,8 @@ impl Flow {
             if self.over {
                 return None;
             }
+            // What the plugin drops shows the receiver nothing that it could stop at.
+            coop::consume_budget().await;
             let worked = if self.sees { self.show().await } else { self.flow_on().await };
             if let Err(error) = worked {
                 self.over = true;
@@ -163,10 +166,7 @@ impl Flow {
                 self.leave().await?;
             }
             Ran::Done(BodyAction::Reset | BodyAction::Respond(_)) => return Err(self.reader.cut_error().into()),
-            Ran::Closed(response, failure) => {
-                let index = self.reader.index;
-                return Err(self.reader.cut(Cut { index, response, failure }).await);
-            }
+            Ran::Closed(cut) => return Err(self.reader.cut(cut).await),
         }
         Ok(())
     }
@@ -180,10 +180,7 @@ impl Flow {
         match ran {
             Ran::Done(BodyAction::Replace(bytes) | BodyAction::Finish(bytes)) => self.emit(bytes),
             Ran::Done(BodyAction::Reset | BodyAction::Respond(_)) => return Err(self.reader.cut_error().into()),
-            Ran::Closed(response, failure) => {
-                let index = self.reader.index;
-                return Err(self.reader.cut(Cut { index, response, failure }).await);
-            }
+            Ran::Closed(cut) => return Err(self.reader.cut(cut).await),
             Ran::Done(BodyAction::Pass | BodyAction::Leave | BodyAction::Stop) | Ran::Skipped | Ran::Bypassed => {}
         }
         if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {

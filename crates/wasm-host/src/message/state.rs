@@ -173,29 +173,33 @@ pub(crate) enum PropertyError {
 }
 
 impl ExchangeState {
-    pub(crate) fn new(facts: Arc<ExchangeFacts>, request: RequestParts) -> Self {
-        Self {
-            facts,
-            request,
-            response: http::Response::new(()).into_parts().0,
-            phase: Phase::Request,
-            routing: Routing::default(),
-            edits: EditBudget::new(0),
-            reading: None,
-            trailers: None,
-            properties: HashMap::new(),
-            property_bytes: 0,
-            http_calls: Vec::new(),
-            undo: Undo::Unwanted,
-            routing_before: Routing::default(),
-            properties_before: Vec::new(),
-            trailers_before: None,
-        }
+    pub(crate) fn boxed(facts: Arc<ExchangeFacts>, request: RequestParts) -> Box<Self> {
+        // Allocated first, it is written where it stays.
+        Box::write(
+            Box::new_uninit(),
+            Self {
+                facts,
+                request,
+                response: http::Response::new(()).into_parts().0,
+                phase: Phase::Request,
+                routing: Routing::default(),
+                edits: EditBudget::new(0),
+                reading: None,
+                trailers: None,
+                properties: HashMap::new(),
+                property_bytes: 0,
+                http_calls: Vec::new(),
+                undo: Undo::Unwanted,
+                routing_before: Routing::default(),
+                properties_before: Vec::new(),
+                trailers_before: None,
+            },
+        )
     }
 
     /// That of an exchange whose request nobody has shown.
-    pub(crate) fn blank(facts: Arc<ExchangeFacts>) -> Self {
-        Self::new(facts, http::Request::new(()).into_parts().0)
+    pub(crate) fn blank(facts: Arc<ExchangeFacts>) -> Box<Self> {
+        Self::boxed(facts, http::Request::new(()).into_parts().0)
     }
 
     /// Gets ready for one call of one plugin.

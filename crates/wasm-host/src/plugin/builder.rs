@@ -262,7 +262,7 @@ impl PluginBuilder {
         let (instance, declared) =
             instance.declare().await.map_err(|failure| Error::Start { plugin: name, failure })?;
         inner.declared = declared;
-        inner.pool.put(instance, None);
+        inner.pool.put(instance);
         inner.set_readings(wanted)?;
         inner.set_tick(tick)?;
         Ok(Plugin(Arc::new(inner)))
@@ -276,8 +276,6 @@ impl PluginBuilder {
     }
 
     fn assemble(self, engine: &PluginEngine, code: Code, config: PluginConfig, phases: Phases) -> Inner {
-        let pool = Arc::new(Pool::new(&self.pool, &self.limits));
-        engine.0.share(&pool);
         let observer = engine.0.observer.plugin(&self.name, code.abi());
         let version = self.version.or_else(|| code.digest().map(short)).unwrap_or_default();
         let parts = ContextParts {
@@ -288,6 +286,8 @@ impl PluginBuilder {
             grants: self.grants,
         };
         let context = context(engine, parts);
+        let pool = Arc::new(Pool::new(&self.pool, &context.limits, &context.gate));
+        engine.0.share(&pool);
         let breaker = self.circuit_breaker.map(|policy| Breaker::new(policy, Arc::clone(&context.name)));
         Inner {
             context: Arc::new(context),

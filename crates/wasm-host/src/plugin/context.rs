@@ -7,6 +7,7 @@ use crate::{
         PluginRateLimits, RateClock,
     },
     compute::ComputingPhases,
+    pool::Gate,
     store::PluginContext,
 };
 
@@ -39,6 +40,7 @@ pub(crate) fn context(engine: &PluginEngine, parts: ContextParts) -> PluginConte
         kv: PluginKv::new(&engine.0.kv, &name, &grants.kv, kv_quota, answer_bytes),
         name,
         config,
+        gate: Arc::new(Gate::new(&limits)),
         metrics: PluginMetrics::new(Arc::clone(&engine.0.metrics), limits.metric_series),
         limits,
         grants,

@@ -13,11 +13,11 @@ impl Plugin {
     /// counted in [`stats`](Self::stats). A plugin of an ABI that has no such call fails with the class `guest-error`.
     pub async fn test_input(&self, input: &[u8]) -> Result<Vec<u8>, Failure> {
         let input = Bytes::copy_from_slice(input);
-        let seat = self.check_out().await?;
-        let (seat, output) =
-            seat.call(&mut None, Phase::Request, |guest, store| guest.on_test_input(store, input)).await;
+        let instance = self.check_out().await?;
+        let (instance, output) =
+            instance.call(&mut None, Phase::Request, |guest, store| guest.on_test_input(store, input)).await;
         let output = output?;
-        seat.give_back();
+        self.give_back(instance);
         Ok(output)
     }
 }

@@ -34,11 +34,12 @@ impl Plugin {
 
     async fn tick_once(&self) {
         let (result, took) = match self.check_out().await {
-            Ok(seat) => {
-                let (seat, result) = seat.call(&mut None, Phase::Tick, |guest, store| guest.on_tick(store)).await;
-                let took = seat.instance.took();
+            Ok(instance) => {
+                let (instance, result) =
+                    instance.call(&mut None, Phase::Tick, |guest, store| guest.on_tick(store)).await;
+                let took = instance.took();
                 if result.is_ok() {
-                    seat.give_back();
+                    self.give_back(instance);
                 }
                 (result, took)
             }

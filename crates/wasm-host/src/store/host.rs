@@ -25,6 +25,7 @@ use crate::{
     limits::MemoryLimiter,
     message::ExchangeState,
     meter::Meter,
+    pool::Gate,
 };
 
 /// Handles to host resources that an instance may hold at once.
@@ -44,6 +45,8 @@ pub(crate) struct PluginContext {
     pub(crate) cache: PluginCache,
     pub(crate) sources: Sources,
     pub(crate) places: Arc<Places>,
+    /// Counts its instances. Commands do without.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) compute: Arc<ComputeThreads>,
     pub(crate) computing: ComputingPhases,
     /// It interrupts running guests.

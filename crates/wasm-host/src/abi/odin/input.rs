@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::ExchangeFacts;
 
-    fn exchange() -> ExchangeState {
+    fn exchange() -> Box<ExchangeState> {
         let facts = ExchangeFacts {
             id: "abc-123".into(),
             service: Some("users-service".into()),

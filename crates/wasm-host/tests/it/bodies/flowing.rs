@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
-use http_body_util::{BodyExt, channel::Channel};
+use http_body_util::{BodyExt, Full, channel::Channel};
 use serde_json::json;
 use wasm_host::{Body, Limits, Outcome, Phase, PoolPolicy, Reuse};
 
@@ -33,6 +33,26 @@ async fn every_streaming_action() {
         let response = exchange.on_response(streamed_response(["on", "e\ntwo\n"])).await;
         assert_eq!(text(response.into_body()).await, expected, "{act}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_is_dropped_piece_by_piece_lets_others_run() {
+    let plugin = on_response(json!({ "mode": "lines", "act": "drop" })).await;
+    let mut exchange = open([plugin]);
+    passed(exchange.on_request(streamed_request([])).await);
+    let lines = Full::new(Bytes::from("a\n".repeat(10_000)));
+    let response = exchange.on_response(Response::new(Body::new(lines))).await;
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&turns);
+    let other = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, SeqCst);
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(text(response.into_body()).await, "");
+    other.abort();
+    assert!(turns.load(SeqCst) > 10, "it had {} turns", turns.load(SeqCst));
 }
 
 #[tokio::test]
