@@ -48,6 +48,7 @@ pub(crate) struct Pool {
     gate: Arc<Gate>,
     reuse: Option<Reuse>,
     /// A thread finds its own instances warm and its lock free.
+    #[expect(clippy::vec_box, reason = "they are boxed before they come and after they go")]
     idle: PerThread<Mutex<Vec<Box<Instance>>>>,
     patience: Duration,
 }
