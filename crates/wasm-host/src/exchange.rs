@@ -67,9 +67,9 @@ impl Exchange {
     }
 
     /// Runs the request phases of each plugin, in the chain's order, until one answers or fails closed. A plugin that
-    /// reads the body ahead is waited for.
+    /// reads the body ahead is waited for. The request is taken at once, and no plugin is called before the first poll.
     pub fn on_request(&mut self, request: Request<Body>) -> impl Future<Output = RequestOutcome> + Send {
-        // Before the first poll: the request is moved to where it stays, and not into the future.
+        // It is moved to where it stays, and not through the future.
         let (parts, body) = request.into_parts();
         self.method = parts.method.clone();
         let state = ExchangeState::boxed(Arc::clone(&self.shared.facts), parts);
@@ -91,7 +91,7 @@ impl Exchange {
             let how = PhaseCall::headers(Phase::Request);
             let answer = match core.run(shared, index, how, |guest, store| guest.on_request(store)).await {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response),
-                Ran::Closed(cut) => Read::Closed(cut),
+                Ran::Closed(closed) => Read::Closed(closed),
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(shared, index, Phase::RequestBody);
                     if reading.mode == BodyMode::None {
@@ -116,10 +116,10 @@ impl Exchange {
                     core.refused(shared, index);
                     return RequestOutcome::Respond(response.into_response());
                 }
-                Read::Closed(cut) => {
+                Read::Closed(closed) => {
                     core.refused(shared, index);
                     drop(core);
-                    return RequestOutcome::Respond(shared.answer_closed(cut, retries.attempts).await);
+                    return RequestOutcome::Respond(shared.answer_closed(closed, retries.attempts).await);
                 }
                 Read::Broken(error) => {
                     core.refused(shared, index);
@@ -172,7 +172,7 @@ impl Exchange {
             };
             let read = match ran {
                 Ran::Done(Action::Respond(response)) => Read::Respond(response),
-                Ran::Closed(cut) => Read::Closed(cut),
+                Ran::Closed(closed) => Read::Closed(closed),
                 Ran::Done(Action::Continue) | Ran::Skipped | Ran::Bypassed => {
                     let reading = core.reading(&shared, index, Phase::ResponseBody);
                     if reading.mode == BodyMode::None {
@@ -214,9 +214,9 @@ impl Exchange {
                     continue;
                 }
                 Read::Respond(response) => response.into_response(),
-                Read::Closed(cut) => {
+                Read::Closed(closed) => {
                     drop(core);
-                    let answered = shared.answer_closed(cut, self.retries.attempts).await;
+                    let answered = shared.answer_closed(closed, self.retries.attempts).await;
                     core = shared.core().await;
                     answered
                 }

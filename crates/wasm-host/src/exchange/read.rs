@@ -152,7 +152,7 @@ impl Reader {
             Ran::Done(BodyAction::Stop) => Read::Last(held.into_body()),
             Ran::Done(BodyAction::Reset) => Read::On(Body::failed(self.cut_error())),
             Ran::Done(BodyAction::Respond(response)) => Read::Respond(response),
-            Ran::Closed(cut) => Read::Closed(cut),
+            Ran::Closed(closed) => Read::Closed(closed),
         }
     }
 
@@ -170,7 +170,7 @@ impl Reader {
         };
         let mut core = self.core().await;
         match core.check_out_ahead::<BodyAction>(&self.shared, self.index, self.direction.phase()).await {
-            Some(Ran::Closed(cut)) => return Read::Closed(cut),
+            Some(Ran::Closed(closed)) => return Read::Closed(closed),
             Some(_) => return Read::On(body),
             None => {}
         }
@@ -192,7 +192,7 @@ impl Reader {
         core.over(&self.shared, self.index, phase);
         drop(core);
         match ran {
-            Ran::Closed(cut) => Read::Closed(cut),
+            Ran::Closed(closed) => Read::Closed(closed),
             _ => Read::On(held.into_body()),
         }
     }
@@ -223,7 +223,7 @@ impl Reader {
     pub(crate) async fn fail(&self, failure: Failure) -> Option<Box<Closed>> {
         let mut core = self.core().await;
         match core.fail_uncalled::<BodyAction>(&self.shared, self.index, self.direction.phase(), failure) {
-            Ran::Closed(cut) => Some(cut),
+            Ran::Closed(closed) => Some(closed),
             _ => None,
         }
     }

@@ -166,7 +166,7 @@ impl Flow {
                 self.leave().await?;
             }
             Ran::Done(BodyAction::Reset | BodyAction::Respond(_)) => return Err(self.reader.cut_error().into()),
-            Ran::Closed(cut) => return Err(self.reader.cut(cut).await),
+            Ran::Closed(closed) => return Err(self.reader.cut(closed).await),
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Flow {
         match ran {
             Ran::Done(BodyAction::Replace(bytes) | BodyAction::Finish(bytes)) => self.emit(bytes),
             Ran::Done(BodyAction::Reset | BodyAction::Respond(_)) => return Err(self.reader.cut_error().into()),
-            Ran::Closed(cut) => return Err(self.reader.cut(cut).await),
+            Ran::Closed(closed) => return Err(self.reader.cut(closed).await),
             Ran::Done(BodyAction::Pass | BodyAction::Leave | BodyAction::Stop) | Ran::Skipped | Ran::Bypassed => {}
         }
         if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {
