@@ -23,8 +23,8 @@ impl PluginBody {
     }
 
     fn complete(&mut self, finished: bool) {
-        if let Some(mut completion) = self.completion.take() {
-            completion.finished = finished;
+        if let Some(completion) = self.completion.take() {
+            completion.ended(finished);
         }
     }
 }
@@ -38,7 +38,7 @@ impl http_body::Body for PluginBody {
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(completion), Some(data)) = (&mut self.completion, frame.data_ref()) {
-                    completion.bytes += data.len() as u64;
+                    completion.passed(data.len());
                 }
             }
             Some(Err(_)) => self.complete(false),

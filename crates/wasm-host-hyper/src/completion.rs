@@ -5,7 +5,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -17,28 +17,26 @@ use wasm_host::{Body, BodyError, Exchange, Summary};
 /// a response, or with the body.
 pub(crate) struct Completion {
     exchange: Option<Exchange>,
-    /// Whether a plugin wants to know how it went.
-    completes: bool,
+    /// None when no plugin wants to know how it went.
+    course: Option<Course>,
+}
+
+/// How an exchange goes.
+struct Course {
     started: Instant,
-    status: Option<StatusCode>,
-    response_start: Option<Duration>,
     request_bytes: Arc<AtomicU64>,
-    pub(crate) bytes: u64,
-    pub(crate) finished: bool,
+    /// What is known already.
+    summary: Summary,
 }
 
 impl Completion {
-    pub(crate) fn new(exchange: Exchange, completes: bool, started: Instant) -> Self {
-        Self {
-            exchange: Some(exchange),
-            completes,
-            started,
-            status: None,
-            response_start: None,
+    pub(crate) fn new(exchange: Exchange, completes: bool) -> Self {
+        let course = completes.then(|| Course {
+            started: Instant::now(),
             request_bytes: Arc::default(),
-            bytes: 0,
-            finished: false,
-        }
+            summary: Summary::default(),
+        });
+        Self { exchange: Some(exchange), course }
     }
 
     /// The exchange, until it has ended.
@@ -52,17 +50,17 @@ impl Completion {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
-        if !self.completes {
-            return Body::new(body);
+        match &self.course {
+            Some(course) => Body::new(CountedBody { body: Body::new(body), bytes: Arc::clone(&course.request_bytes) }),
+            None => Body::new(body),
         }
-        Body::new(CountedBody { body: Body::new(body), bytes: Arc::clone(&self.request_bytes) })
     }
 
     /// The response's headers are on their way. Nothing is left to wait for, unless a plugin wants to know the end.
     pub(crate) fn responded(mut self, status: StatusCode) -> Option<Self> {
-        self.status = Some(status);
-        self.response_start = Some(self.started.elapsed());
-        if self.completes {
+        if let Some(course) = &mut self.course {
+            course.summary.status = Some(status);
+            course.summary.response_start = Some(course.started.elapsed());
             return Some(self);
         }
         if let Some(exchange) = self.exchange.take() {
@@ -70,20 +68,31 @@ impl Completion {
         }
         None
     }
+
+    /// Some of the response's body is on its way.
+    pub(crate) fn passed(&mut self, bytes: usize) {
+        if let Some(course) = &mut self.course {
+            course.summary.response_bytes += bytes as u64;
+        }
+    }
+
+    /// The response's body is over.
+    pub(crate) fn ended(mut self, finished: bool) {
+        if let Some(course) = &mut self.course {
+            course.summary.finished = finished;
+        }
+    }
 }
 
 impl Drop for Completion {
     fn drop(&mut self) {
         let Some(exchange) = self.exchange.take() else { return };
         // Without a complete phase the exchange was cancelled: dropping it discards its instances.
-        if self.completes {
+        if let Some(Course { started, request_bytes, summary }) = self.course.take() {
             exchange.complete_in_background(Summary {
-                status: self.status,
-                duration: self.started.elapsed(),
-                response_start: self.response_start,
-                request_bytes: self.request_bytes.load(Relaxed),
-                response_bytes: self.bytes,
-                finished: self.finished,
+                duration: started.elapsed(),
+                request_bytes: request_bytes.load(Relaxed),
+                ..summary
             });
         }
     }

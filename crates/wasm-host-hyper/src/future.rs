@@ -2,12 +2,12 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
-    time::Instant,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tower_service::Service;
 use wasm_host::{
     Body, BodyError, BodyLate, ErrorOutcome, Exchange, ExchangeFacts, PluginChain, RequestOutcome, UpstreamFailure,
@@ -20,7 +20,13 @@ use crate::{PluginBody, completion::Completion, layer::Handlers};
 pub struct ResponseFuture<E>(Pin<Box<dyn Future<Output = Result<Response<PluginBody>, E>> + Send>>);
 
 impl<E> ResponseFuture<E> {
-    pub(crate) fn new<S, Q, B>(service: S, chain: &PluginChain, handlers: Handlers<E>, request: Request<Q>) -> Self
+    pub(crate) fn new<S, Q, B>(
+        service: S,
+        chain: &PluginChain,
+        handlers: Arc<Handlers<E>>,
+        facts: ExchangeFacts,
+        request: Request<Q>,
+    ) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>, Error = E> + Send + 'static,
         S::Future: Send,
@@ -30,10 +36,9 @@ impl<E> ResponseFuture<E> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BodyError>,
     {
-        let started = Instant::now();
-        let facts = facts_of(&request);
+        let facts = traced(facts, request.headers());
         let watches_statuses = chain.watched().server_errors;
-        let mut completion = Completion::new(chain.exchange(facts), chain.phases().complete, started);
+        let mut completion = Completion::new(chain.exchange(facts), chain.phases().complete);
         let request = request.map(|body| completion.count(body));
         Self(Box::pin(async move {
             let Some(exchange) = completion.exchange() else {
@@ -57,13 +62,13 @@ impl<E> ResponseFuture<E> {
     }
 }
 
-fn facts_of<B>(request: &Request<B>) -> ExchangeFacts {
-    let mut facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
+/// With the trace of the request's headers, where the facts have none.
+fn traced(mut facts: ExchangeFacts, headers: &HeaderMap) -> ExchangeFacts {
     if facts.traceparent.is_none()
-        && let Some(parent) = request.headers().get("traceparent")
+        && let Some(parent) = headers.get("traceparent")
     {
         facts.traceparent = Some(parent.clone());
-        facts.tracestate = request.headers().get("tracestate").cloned();
+        facts.tracestate = headers.get("tracestate").cloned();
     }
     facts
 }
@@ -84,7 +89,7 @@ fn broken_request<E>(handlers: &Handlers<E>, error: &BodyError) -> Response<Body
 /// The way from the end of the chain to the service and back.
 struct Forwarding<S, E> {
     service: S,
-    handlers: Handlers<E>,
+    handlers: Arc<Handlers<E>>,
     watches_statuses: bool,
 }
 

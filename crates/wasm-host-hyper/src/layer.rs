@@ -1,10 +1,12 @@
 use std::{fmt, sync::Arc};
 
-use http::Response;
+use bytes::Bytes;
+use http::{Request, Response};
 use tower_layer::Layer;
-use wasm_host::{Body, BodyError, PluginChain, UpstreamFailure};
+use tower_service::Service;
+use wasm_host::{Body, BodyError, ExchangeFacts, PluginChain, UpstreamFailure};
 
-use crate::PluginService;
+use crate::{PluginService, ResponseFuture};
 
 /// Tells what an error of the service means: for the plugins, and for the client when no plugin answers.
 pub type ErrorMap<E> = Arc<dyn Fn(&E) -> (UpstreamFailure, Response<Body>) + Send + Sync>;
@@ -27,20 +29,20 @@ impl<E> Clone for Handlers<E> {
 /// Puts a plugin chain around a service, whose errors are of the type `E`.
 pub struct PluginLayer<E> {
     chain: PluginChain,
-    handlers: Handlers<E>,
+    handlers: Arc<Handlers<E>>,
 }
 
 impl<E> PluginLayer<E> {
     /// A layer with this chain, which passes on the errors of the service.
     pub fn new(chain: PluginChain) -> Self {
-        Self { chain, handlers: Handlers { errors: None, broken_requests: None } }
+        Self { chain, handlers: Arc::new(Handlers { errors: None, broken_requests: None }) }
     }
 
     /// Shows errors of the service to the plugins' error phase. Then the layered service never fails: it answers with
     /// what a plugin says, or else with the response that `map` gives.
     #[must_use]
     pub fn errors_as(mut self, map: impl Fn(&E) -> (UpstreamFailure, Response<Body>) + Send + Sync + 'static) -> Self {
-        self.handlers.errors = Some(Arc::new(map));
+        Arc::make_mut(&mut self.handlers).errors = Some(Arc::new(map));
         self
     }
 
@@ -48,14 +50,34 @@ impl<E> PluginLayer<E> {
     /// when the body did not arrive in time ([`wasm_host::BodyLate`]).
     #[must_use]
     pub fn broken_requests_as(mut self, answer: impl Fn(&BodyError) -> Response<Body> + Send + Sync + 'static) -> Self {
-        self.handlers.broken_requests = Some(Arc::new(answer));
+        Arc::make_mut(&mut self.handlers).broken_requests = Some(Arc::new(answer));
         self
+    }
+
+    /// Passes one request through the chain to a service that is ready for it: what a layered service does, for who has
+    /// a service of its own for each request. Plugins are told these facts, and not those in the request's extensions.
+    pub fn call<S, ReqBody, ResBody>(
+        &self,
+        service: S,
+        facts: ExchangeFacts,
+        request: Request<ReqBody>,
+    ) -> ResponseFuture<E>
+    where
+        S: Service<Request<Body>, Response = Response<ResBody>, Error = E> + Send + 'static,
+        S::Future: Send,
+        E: Send + 'static,
+        ReqBody: http_body::Body<Data = Bytes> + Send + 'static,
+        ReqBody::Error: Into<BodyError>,
+        ResBody: http_body::Body<Data = Bytes> + Send + 'static,
+        ResBody::Error: Into<BodyError>,
+    {
+        ResponseFuture::new(service, &self.chain, Arc::clone(&self.handlers), facts, request)
     }
 }
 
 impl<E> Clone for PluginLayer<E> {
     fn clone(&self) -> Self {
-        Self { chain: self.chain.clone(), handlers: self.handlers.clone() }
+        Self { chain: self.chain.clone(), handlers: Arc::clone(&self.handlers) }
     }
 }
 
@@ -69,6 +91,6 @@ impl<S, E> Layer<S> for PluginLayer<E> {
     type Service = PluginService<S, E>;
 
     fn layer(&self, service: S) -> Self::Service {
-        PluginService::new(service, self.chain.clone(), self.handlers.clone())
+        PluginService::new(service, self.chain.clone(), Arc::clone(&self.handlers))
     }
 }

@@ -20,7 +20,8 @@
 //! and the client's side.
 //!
 //! - **Facts.** What plugins learn about a request is taken from an [`ExchangeFacts`](wasm_host::ExchangeFacts) in the
-//!   request's extensions, when there is one; the trace that it has none of, from the request's headers.
+//!   request's extensions, when there is one, or given to [`PluginLayer::call`]; the trace that it has none of, from the
+//!   request's headers.
 //! - **Calls.** [`HttpCaller`] sends what plugins call over HTTP.
 //! - **Routing.** The service that a plugin chose, and the timeout and the retries that it set, are in the request's
 //!   extensions as [`Routing`](wasm_host::Routing), when it said anything. They are for the service to follow.

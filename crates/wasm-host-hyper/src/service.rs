@@ -1,12 +1,13 @@
 use std::{
     fmt, mem,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
-use wasm_host::{Body, BodyError, PluginChain};
+use wasm_host::{Body, BodyError, ExchangeFacts, PluginChain};
 
 use crate::{PluginBody, ResponseFuture, layer::Handlers};
 
@@ -14,18 +15,18 @@ use crate::{PluginBody, ResponseFuture, layer::Handlers};
 pub struct PluginService<S, E> {
     inner: S,
     chain: PluginChain,
-    handlers: Handlers<E>,
+    handlers: Arc<Handlers<E>>,
 }
 
 impl<S, E> PluginService<S, E> {
-    pub(crate) fn new(inner: S, chain: PluginChain, handlers: Handlers<E>) -> Self {
+    pub(crate) fn new(inner: S, chain: PluginChain, handlers: Arc<Handlers<E>>) -> Self {
         Self { inner, chain, handlers }
     }
 }
 
 impl<S: Clone, E> Clone for PluginService<S, E> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), chain: self.chain.clone(), handlers: self.handlers.clone() }
+        Self { inner: self.inner.clone(), chain: self.chain.clone(), handlers: Arc::clone(&self.handlers) }
     }
 }
 
@@ -57,6 +58,7 @@ where
         // The service that is ready is this one, not its clone.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::new(ready, &self.chain, self.handlers.clone(), request)
+        let facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
+        ResponseFuture::new(ready, &self.chain, Arc::clone(&self.handlers), facts, request)
     }
 }

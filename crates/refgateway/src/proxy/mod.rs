@@ -20,8 +20,6 @@ use std::sync::Arc;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tower_layer::Layer;
-use tower_service::Service;
 use tracing::Instrument;
 use wasm_host::{ExchangeFacts, PluginChain, UpstreamFailure};
 use wasm_host_hyper::PluginLayer;
@@ -55,14 +53,13 @@ pub(crate) async fn serve(gateway: Arc<Gateway>, client: Arc<Client>, request: R
 }
 
 /// Runs the route's chain around [`forward`].
-async fn answer(exchange: Arc<Exchange>, mut request: Request<Body>) -> Response<Body> {
+async fn answer(exchange: Arc<Exchange>, request: Request<Body>) -> Response<Body> {
     let route = exchange.route.clone();
     let result = if route.chain.plugins().is_empty() {
         forward(exchange, request).await
     } else {
-        request.extensions_mut().insert(exchange.facts());
-        let mut service = route.layer.layer(Forward { exchange });
-        service.call(request).await.map(|response| response.map(body::boxed))
+        let facts = exchange.facts();
+        route.layer.call(Forward { exchange }, facts, request).await.map(|response| response.map(body::boxed))
     };
     result.unwrap_or_else(|error| Refusal::from(&error).into_response())
 }

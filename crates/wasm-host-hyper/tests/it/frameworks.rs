@@ -80,3 +80,17 @@ async fn plugins_learn_the_facts_in_the_extensions() {
     service.oneshot(request).await.unwrap();
     assert_eq!(logged.of("facts")[0], "GET example.test /x 0 headers for Some(\"shop\") via None from None as abc");
 }
+
+#[tokio::test]
+async fn plugins_learn_the_facts_of_a_single_call() {
+    let logged = &crate::common::engine().1;
+    let plugin = wasm_host::Plugin::builder("facts-of-a-call").file(test_guests::NATIVE_OBSERVE);
+    let layer = PluginLayer::new(crate::common::chain(plugin).await);
+    let inner = service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+    let facts = |id: &str| ExchangeFacts { id: id.into(), ..ExchangeFacts::default() };
+    let request = Request::get("http://example.test/x").extension(facts("from the extensions"));
+    let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+    layer.call(inner, facts("given"), request).await.unwrap();
+    let lines = logged.of("facts-of-a-call");
+    assert_eq!(lines[0], "GET example.test /x 0 headers for None via None from None as given");
+}
