@@ -10,37 +10,39 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower_service::Service;
 use wasm_host::{
-    Body, BodyError, BodyLate, ErrorOutcome, Exchange, ExchangeFacts, PluginChain, RequestOutcome, UpstreamFailure,
+    Body, BodyError, BodyLate, ErrorOutcome, Exchange, ExchangeFacts, RequestOutcome, UpstreamFailure,
     UpstreamFailureKind,
 };
 
-use crate::{PluginBody, completion::Completion, layer::Handlers};
+use crate::{PluginBody, PluginLayer, completion::Completion, layer::Handlers};
 
 /// The future of a [`PluginService`](crate::PluginService).
 pub struct ResponseFuture<E>(Pin<Box<dyn Future<Output = Result<Response<PluginBody>, E>> + Send>>);
 
-impl<E> ResponseFuture<E> {
-    pub(crate) fn new<S, Q, B>(
+impl<E> PluginLayer<E> {
+    /// Passes one request through the chain to a service that is ready for it: what a layered service does, for who has
+    /// a service of its own for each request. Plugins are told these facts, and not those in the request's extensions.
+    pub fn call<S, ReqBody, ResBody>(
+        &self,
         service: S,
-        chain: &PluginChain,
-        handlers: Arc<Handlers<E>>,
         facts: ExchangeFacts,
-        request: Request<Q>,
-    ) -> Self
+        request: Request<ReqBody>,
+    ) -> ResponseFuture<E>
     where
-        S: Service<Request<Body>, Response = Response<B>, Error = E> + Send + 'static,
+        S: Service<Request<Body>, Response = Response<ResBody>, Error = E> + Send + 'static,
         S::Future: Send,
         E: Send + 'static,
-        Q: http_body::Body<Data = Bytes> + Send + 'static,
-        Q::Error: Into<BodyError>,
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BodyError>,
+        ReqBody: http_body::Body<Data = Bytes> + Send + 'static,
+        ReqBody::Error: Into<BodyError>,
+        ResBody: http_body::Body<Data = Bytes> + Send + 'static,
+        ResBody::Error: Into<BodyError>,
     {
+        let (chain, handlers) = (&self.chain, Arc::clone(&self.handlers));
         let facts = traced(facts, request.headers());
         let watches_statuses = chain.watched().server_errors;
         let mut completion = Completion::new(chain.exchange(facts), chain.phases().complete);
         let request = request.map(|body| completion.count(body));
-        Self(Box::pin(async move {
+        ResponseFuture(Box::pin(async move {
             let Some(exchange) = completion.exchange() else {
                 return Ok(Response::new(PluginBody::new(Body::empty(), None)));
             };

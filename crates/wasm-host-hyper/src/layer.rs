@@ -1,12 +1,10 @@
 use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use tower_layer::Layer;
-use tower_service::Service;
-use wasm_host::{Body, BodyError, ExchangeFacts, PluginChain, UpstreamFailure};
+use wasm_host::{Body, BodyError, PluginChain, UpstreamFailure};
 
-use crate::{PluginService, ResponseFuture};
+use crate::PluginService;
 
 /// Tells what an error of the service means: for the plugins, and for the client when no plugin answers.
 pub type ErrorMap<E> = Arc<dyn Fn(&E) -> (UpstreamFailure, Response<Body>) + Send + Sync>;
@@ -28,8 +26,8 @@ impl<E> Clone for Handlers<E> {
 
 /// Puts a plugin chain around a service, whose errors are of the type `E`.
 pub struct PluginLayer<E> {
-    chain: PluginChain,
-    handlers: Arc<Handlers<E>>,
+    pub(crate) chain: PluginChain,
+    pub(crate) handlers: Arc<Handlers<E>>,
 }
 
 impl<E> PluginLayer<E> {
@@ -53,26 +51,6 @@ impl<E> PluginLayer<E> {
         Arc::make_mut(&mut self.handlers).broken_requests = Some(Arc::new(answer));
         self
     }
-
-    /// Passes one request through the chain to a service that is ready for it: what a layered service does, for who has
-    /// a service of its own for each request. Plugins are told these facts, and not those in the request's extensions.
-    pub fn call<S, ReqBody, ResBody>(
-        &self,
-        service: S,
-        facts: ExchangeFacts,
-        request: Request<ReqBody>,
-    ) -> ResponseFuture<E>
-    where
-        S: Service<Request<Body>, Response = Response<ResBody>, Error = E> + Send + 'static,
-        S::Future: Send,
-        E: Send + 'static,
-        ReqBody: http_body::Body<Data = Bytes> + Send + 'static,
-        ReqBody::Error: Into<BodyError>,
-        ResBody: http_body::Body<Data = Bytes> + Send + 'static,
-        ResBody::Error: Into<BodyError>,
-    {
-        ResponseFuture::new(service, &self.chain, Arc::clone(&self.handlers), facts, request)
-    }
 }
 
 impl<E> Clone for PluginLayer<E> {
@@ -91,6 +69,6 @@ impl<S, E> Layer<S> for PluginLayer<E> {
     type Service = PluginService<S, E>;
 
     fn layer(&self, service: S) -> Self::Service {
-        PluginService::new(service, self.chain.clone(), Arc::clone(&self.handlers))
+        PluginService::new(service, self.clone())
     }
 }

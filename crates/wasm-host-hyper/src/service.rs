@@ -1,38 +1,39 @@
 use std::{
     fmt, mem,
-    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
-use wasm_host::{Body, BodyError, ExchangeFacts, PluginChain};
+use wasm_host::{Body, BodyError, ExchangeFacts};
 
-use crate::{PluginBody, ResponseFuture, layer::Handlers};
+use crate::{PluginBody, PluginLayer, ResponseFuture};
 
 /// A service with a plugin chain around it. Made by [`PluginLayer`](crate::PluginLayer).
 pub struct PluginService<S, E> {
     inner: S,
-    chain: PluginChain,
-    handlers: Arc<Handlers<E>>,
+    layer: PluginLayer<E>,
 }
 
 impl<S, E> PluginService<S, E> {
-    pub(crate) fn new(inner: S, chain: PluginChain, handlers: Arc<Handlers<E>>) -> Self {
-        Self { inner, chain, handlers }
+    pub(crate) fn new(inner: S, layer: PluginLayer<E>) -> Self {
+        Self { inner, layer }
     }
 }
 
 impl<S: Clone, E> Clone for PluginService<S, E> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), chain: self.chain.clone(), handlers: Arc::clone(&self.handlers) }
+        Self { inner: self.inner.clone(), layer: self.layer.clone() }
     }
 }
 
 impl<S: fmt::Debug, E> fmt::Debug for PluginService<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PluginService").field("inner", &self.inner).field("chain", &self.chain).finish_non_exhaustive()
+        f.debug_struct("PluginService")
+            .field("inner", &self.inner)
+            .field("chain", &self.layer.chain)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,6 +60,6 @@ where
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         let facts = request.extensions().get::<ExchangeFacts>().cloned().unwrap_or_default();
-        ResponseFuture::new(ready, &self.chain, Arc::clone(&self.handlers), facts, request)
+        self.layer.call(ready, facts, request)
     }
 }
