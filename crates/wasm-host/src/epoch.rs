@@ -18,6 +18,10 @@ use wasmtime::{Engine, EngineWeak};
 const PATIENCE: u32 = 32;
 /// How often it ticks while it rests: what went past it is late by no more.
 const REST: Duration = Duration::from_millis(50);
+/// After so many ticks at which no guest had computed for long, the next ones are further apart.
+const CALM: u32 = 32;
+/// How much further. A guest that begins to compute then holds its thread for as many ticks longer, once.
+const CALM_TICKS: u32 = 4;
 
 /// Advances the epoch of the engines with each tick, while guests run, until it is dropped.
 pub(crate) struct EpochTicker {
@@ -25,6 +29,8 @@ pub(crate) struct EpochTicker {
     engines: Mutex<Vec<EngineWeak>>,
     /// Guests have run lately.
     is_needed: AtomicBool,
+    /// A guest has computed for a tick or longer since the last tick.
+    computes: AtomicBool,
     wake: Sender<()>,
 }
 
@@ -32,7 +38,8 @@ impl EpochTicker {
     pub(crate) fn start(tick: Duration) -> io::Result<Arc<Self>> {
         let (wake, woken) = channel();
         let engines = Mutex::default();
-        let ticker = Arc::new(Self { tick, engines, is_needed: AtomicBool::new(false), wake });
+        let (is_needed, computes) = (AtomicBool::new(false), AtomicBool::new(false));
+        let ticker = Arc::new(Self { tick, engines, is_needed, computes, wake });
         let weak = Arc::downgrade(&ticker);
         let advance = move |asks| weak.upgrade().map(|ticker| ticker.advance(asks));
         thread::Builder::new().name("wasm-host-epoch".into()).spawn(move || run(tick, &woken, advance))?;
@@ -58,13 +65,20 @@ impl EpochTicker {
         }
     }
 
-    fn advance(&self, asks: bool) {
+    /// Told when a guest that is looked at has computed for a tick or longer.
+    pub(crate) fn guest_computes(&self) {
+        self.computes.store(true, Relaxed);
+    }
+
+    /// One tick. Whether a guest has computed for long since the last one.
+    fn advance(&self, asks: bool) -> bool {
         if asks {
             self.is_needed.store(false, Relaxed);
         }
         for engine in self.engines.lock().iter().filter_map(EngineWeak::upgrade) {
             engine.increment_epoch();
         }
+        self.computes.swap(false, Relaxed)
     }
 }
 
@@ -74,27 +88,36 @@ impl fmt::Debug for EpochTicker {
     }
 }
 
-/// Ticks until nobody is left. `advance` is told when to ask whether guests run; the answer is to be woken.
-fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<()>) {
-    let mut quiet = 2 * PATIENCE;
+/// Ticks until nobody is left. `advance` is told when to ask whether guests run; the answer is to be woken. It says whether
+/// a guest computes.
+fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<bool>) {
+    let (mut quiet, mut calm) = (2 * PATIENCE, 0);
     loop {
-        let rests = quiet >= 2 * PATIENCE;
-        match woken.recv_timeout(if rests { REST.max(tick) } else { tick }) {
+        let pause = if quiet >= 2 * PATIENCE {
+            REST.max(tick)
+        } else if calm >= CALM {
+            CALM_TICKS * tick
+        } else {
+            tick
+        };
+        match woken.recv_timeout(pause) {
             Ok(()) => quiet = 0,
             Err(RecvTimeoutError::Timeout) => quiet = quiet.saturating_add(1),
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if advance(quiet == PATIENCE).is_none() {
-            return;
+        match advance(quiet == PATIENCE) {
+            Some(true) => calm = 0,
+            Some(false) => calm = calm.saturating_add(1),
+            None => return,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-    use std::sync::atomic::AtomicU32;
+    use std::{sync::atomic::AtomicU32, time::Instant};
 
     use super::*;
 
@@ -107,7 +130,7 @@ mod tests {
         let counted = Arc::clone(&ticks);
         let count = move |_| {
             counted.fetch_add(1, Relaxed);
-            Some(())
+            Some(true)
         };
         let ticking = thread::spawn(move || run(TICK, &woken, count));
         for _ in 0..2 {
@@ -120,6 +143,21 @@ mod tests {
             let since = ticks.load(Relaxed) - woken_at;
             assert!(since < 4 * PATIENCE, "it ticked {since} times in half a second");
         }
+        drop(wake);
+        ticking.join().unwrap();
+    }
+
+    #[test]
+    fn it_ticks_less_often_while_no_guest_computes() {
+        let (wake, woken) = channel();
+        let (ticked, ticks) = channel();
+        let advance = move |_| ticked.send(Instant::now()).ok().map(|()| false);
+        let ticking = thread::spawn(move || run(TICK, &woken, advance));
+        wake.send(()).unwrap();
+        let ticks: Vec<_> = ticks.iter().take(2 * PATIENCE as usize).collect();
+        let apart = |from: u32, to: u32| ticks[to as usize].duration_since(ticks[from as usize]);
+        let calm = CALM + 1;
+        assert!(apart(calm, calm + 8) >= 8 * CALM_TICKS * TICK, "{:?}", apart(calm, calm + 8));
         drop(wake);
         ticking.join().unwrap();
     }

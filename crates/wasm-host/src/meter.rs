@@ -107,6 +107,9 @@ impl Meter {
             return Err(Overrun::Wall(Duration::from_nanos(wall_limit)));
         }
         let computes = cpu >= self.tick;
+        if computes {
+            self.ticker.guest_computes();
+        }
         self.computes.store(computes, Relaxed);
         Ok(computes)
     }
