@@ -102,29 +102,36 @@ where
     B::Error: Into<BodyError>,
 {
     /// Sends the request; a failure that the plugins may see becomes an answer, or the request is sent once more.
-    async fn send(mut self, exchange: &mut Exchange, mut request: Request<Body>) -> Result<Response<Body>, S::Error> {
-        loop {
-            if !exchange.routing().is_default() {
-                request.extensions_mut().insert(exchange.routing().clone());
-            }
-            let (failure, answer) = match self.service.call(request).await {
-                Ok(response) if self.watches_statuses && response.status().is_server_error() => {
-                    (status_failure(exchange, response.status()), response.map(Body::new))
+    fn send(
+        mut self,
+        exchange: &mut Exchange,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, S::Error>> {
+        // No `async fn`, which has room for each of its arguments twice.
+        async move {
+            loop {
+                if !exchange.routing().is_default() {
+                    request.extensions_mut().insert(exchange.routing().clone());
                 }
-                Ok(response) => return Ok(response.map(Body::new)),
-                Err(error) => match (exchange.cut_request().await, &self.handlers.errors) {
-                    (Some(answer), _) => return Ok(answer),
-                    (None, Some(errors)) => errors(&error),
-                    (None, None) => return Err(error),
-                },
-            };
-            let failure = named(failure, exchange);
-            match exchange.on_error(&failure).await {
-                ErrorOutcome::Unanswered => return Ok(answer),
-                ErrorOutcome::Respond(response) => return Ok(response),
-                ErrorOutcome::Retry(again) => request = again,
+                let (failure, answer) = match self.service.call(request).await {
+                    Ok(response) if self.watches_statuses && response.status().is_server_error() => {
+                        (status_failure(exchange, response.status()), response.map(Body::new))
+                    }
+                    Ok(response) => return Ok(response.map(Body::new)),
+                    Err(error) => match (exchange.cut_request().await, &self.handlers.errors) {
+                        (Some(answer), _) => return Ok(answer),
+                        (None, Some(errors)) => errors(&error),
+                        (None, None) => return Err(error),
+                    },
+                };
+                let failure = named(failure, exchange);
+                match exchange.on_error(&failure).await {
+                    ErrorOutcome::Unanswered => return Ok(answer),
+                    ErrorOutcome::Respond(response) => return Ok(response),
+                    ErrorOutcome::Retry(again) => request = again,
+                }
+                poll_fn(|cx| self.service.poll_ready(cx)).await?;
             }
-            poll_fn(|cx| self.service.poll_ready(cx)).await?;
         }
     }
 }

@@ -233,7 +233,8 @@ impl Plugin {
 
     async fn fresh_instance(&self) -> Result<Box<Instance>, Failure> {
         self.0.counters.checked_out(false);
-        self.0.start_instance().await.map_err(|startup| match startup {
+        // Boxed: calls on an instance that is kept have no use for the room that it takes.
+        Box::pin(self.0.start_instance()).await.map_err(|startup| match startup {
             Startup::Failed(failure) => failure,
             Startup::ConfigRefused(message) => {
                 Failure::new(FailureClass::GuestError, format!("refuses its config: {message}"))

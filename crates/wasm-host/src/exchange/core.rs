@@ -259,8 +259,14 @@ impl Core {
             phase = phase.as_str(),
             action = tracing::field::Empty
         );
-        let called = self.call_instance(shared, index, plugin, phase, fresh, call);
-        let (result, took) = called.instrument(span.clone()).await;
+        let (result, took) = match span.is_disabled() {
+            true => self.call_instance(shared, index, plugin, phase, fresh, call).await,
+            // Boxed: a future that is wrapped is copied.
+            false => {
+                let called = self.call_instance(shared, index, plugin, phase, fresh, call);
+                Box::pin(called.instrument(span.clone())).await
+            }
+        };
         let outcome = match &result {
             Ok(decision) => decision.outcome(),
             Err(failure) => Outcome::Failed(failure.class),

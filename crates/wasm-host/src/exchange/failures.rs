@@ -143,33 +143,36 @@ impl Shared {
     }
 }
 
-/// Asks the plugins before `end` that watch for it, the last first, until one has an answer.
-async fn show_failure(
-    shared: &Shared,
+/// Asks the plugins before `end` that watch for it, the last first, until one has an answer. Boxed: most exchanges have no
+/// use for the room that it takes.
+fn show_failure<'a>(
+    shared: &'a Shared,
     end: usize,
     failure: GuestFailure,
-    watches: impl Fn(WatchedFailures) -> bool,
-) -> Option<ErrorAction> {
-    if !shared.chain().phases().error {
-        return None;
-    }
-    let failure = Arc::new(failure);
-    let mut core = shared.core().await;
-    for (index, plugin) in shared.chain().plugins().iter().enumerate().take(end).rev() {
-        if !watches(plugin.watched()) {
-            continue;
+    watches: impl Fn(WatchedFailures) -> bool + Send + 'a,
+) -> BoxFuture<'a, Option<ErrorAction>> {
+    Box::pin(async move {
+        if !shared.chain().phases().error {
+            return None;
         }
-        let (failure, facts) = (Arc::clone(&failure), Arc::clone(&shared.facts));
-        let how = PhaseCall::headers(Phase::Error);
-        let ran = core.run(shared, index, how, move |guest, store| {
-            on_error(guest, store, Arc::clone(&failure), Arc::clone(&facts))
-        });
-        match ran.await {
-            Ran::Done(ErrorAction::Continue) | Ran::Skipped | Ran::Bypassed | Ran::Closed(..) => {}
-            Ran::Done(answer) => return Some(answer),
+        let failure = Arc::new(failure);
+        let mut core = shared.core().await;
+        for (index, plugin) in shared.chain().plugins().iter().enumerate().take(end).rev() {
+            if !watches(plugin.watched()) {
+                continue;
+            }
+            let (failure, facts) = (Arc::clone(&failure), Arc::clone(&shared.facts));
+            let how = PhaseCall::headers(Phase::Error);
+            let ran = core.run(shared, index, how, move |guest, store| {
+                on_error(guest, store, Arc::clone(&failure), Arc::clone(&facts))
+            });
+            match ran.await {
+                Ran::Done(ErrorAction::Continue) | Ran::Skipped | Ran::Bypassed | Ran::Closed(..) => {}
+                Ran::Done(answer) => return Some(answer),
+            }
         }
-    }
-    None
+        None
+    })
 }
 
 fn on_error<'a>(

@@ -68,14 +68,16 @@ impl Reader {
         Self { shared: Arc::clone(shared), index, direction }
     }
 
-    /// Lets the plugin read as it wants to.
-    pub(crate) async fn read(self, reading: BodyReading, body: Body) -> Read {
-        match reading.mode {
-            BodyMode::None => Read::On(body),
-            BodyMode::Peek(bytes) => self.peek(reading, body, bytes as usize).await,
-            BodyMode::Buffer(bytes) => self.buffer(reading, body, bytes as usize).await,
-            BodyMode::Trailers | BodyMode::Stream(_) => self.stream(reading, body).await,
-        }
+    /// Lets the plugin read as it wants to. Boxed: most exchanges have no use for the room that it takes.
+    pub(crate) fn read(self, reading: BodyReading, body: Body) -> BoxFuture<'static, Read> {
+        Box::pin(async move {
+            match reading.mode {
+                BodyMode::None => Read::On(body),
+                BodyMode::Peek(bytes) => self.peek(reading, body, bytes as usize).await,
+                BodyMode::Buffer(bytes) => self.buffer(reading, body, bytes as usize).await,
+                BodyMode::Trailers | BodyMode::Stream(_) => self.stream(reading, body).await,
+            }
+        })
     }
 
     async fn peek(self, reading: BodyReading, body: Body, bytes: usize) -> Read {
