@@ -7,7 +7,7 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     error::Error,
     gateway::Gateway,
-    listener::{self, Living},
+    listener::{self, Living, Watch},
     server::Shared,
 };
 
@@ -25,6 +25,7 @@ pub(crate) fn current() -> usize {
 pub(crate) struct Worker {
     pub(crate) id: usize,
     pub(crate) living: Living,
+    pub(crate) watch: Arc<Watch>,
     shared: Arc<Shared>,
 }
 
@@ -32,11 +33,6 @@ impl Worker {
     /// The config as of now.
     pub(crate) fn gateway(&self) -> Arc<Gateway> {
         self.shared.gateway()
-    }
-
-    /// Resolves when no new requests are to be taken.
-    pub(crate) async fn until_draining(&self) {
-        let _ = self.draining().wait_for(|draining| *draining).await;
     }
 
     /// Becomes true when no new requests are to be taken.
@@ -49,7 +45,7 @@ impl Worker {
 pub(crate) fn start(id: usize, shared: Arc<Shared>, sockets: Vec<TcpListener>) -> Result<oneshot::Receiver<()>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Worker)?;
     let (ended, has_ended) = oneshot::channel();
-    let worker = Arc::new(Worker { id, living: shared.living(id), shared });
+    let worker = Arc::new(Worker { id, living: shared.living(id), watch: Arc::default(), shared });
     thread::Builder::new()
         .name(format!("worker-{id}"))
         .spawn(move || {
@@ -70,8 +66,11 @@ async fn run(worker: &Arc<Worker>, sockets: Vec<TcpListener>) {
             Err(error) => tracing::error!(%error, "cannot use a listening socket"),
         }
     }
+    let watch = worker.watch.clone();
+    tokio::spawn(async move { watch.look_after().await });
     let mut draining = worker.draining();
     let _ = draining.wait_for(|draining| *draining).await;
+    worker.watch.drain();
     let deadline = worker.shared.drain_deadline();
     if tokio::time::timeout_at(deadline.into(), worker.living.none()).await.is_err() {
         tracing::warn!(connections = worker.living.count(), "the drain deadline closes connections");

@@ -2,10 +2,12 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     io,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -26,16 +28,18 @@ use tokio_rustls::TlsAcceptor;
 use wasm_host::TlsFacts;
 
 use super::{
-    activity::{Activity, Busy, Patience},
+    activity::{Activity, Busy},
     guard::Guard,
     sniff, tls,
+    watch::{Patience, Told, Watched},
 };
 use crate::{
-    body::{self, Body},
+    body,
     config::Limits,
     gateway::Gateway,
     headers::forwarded::Hop,
-    proxy::{self, Client, Refusal},
+    proxy::{self, Client},
+    telemetry::access_log::AccessBody,
     worker::Worker,
 };
 
@@ -120,30 +124,24 @@ impl Connection<'_> {
         let activity = Arc::new(Activity::new());
         let timeouts = self.gateway.timeouts;
         let patience = Patience { head: timeouts.headers.0, idle: timeouts.idle.0 };
+        let watched = self.worker.watch.enter(activity.clone(), patience);
         let io = TokioIo::new(Guard::new(stream, self.prefix, self.is_h2, activity.clone()));
 
-        let (worker, client, watched) = (self.worker.clone(), self.client, activity.clone());
+        let (worker, client) = (self.worker.clone(), self.client);
         let service = service_fn(move |request: Request<Incoming>| {
             let (worker, client, busy) = (worker.clone(), client.clone(), activity.begin());
             let is_conflicting = activity.is_conflicting();
             async move {
-                let response = match is_conflicting {
-                    true => Refusal::bad_request("both Content-Length and Transfer-Encoding").into_response(),
-                    false => proxy::serve(worker.gateway(), client, request).await,
-                };
+                let response = proxy::serve(worker.gateway(), client, request, is_conflicting).await;
                 Ok::<_, Infallible>(response.map(|body| BusyBody { body, broken: None, _busy: busy }))
             }
         });
 
         // Boxed: a connection is one or the other, and idle ones are most of what a gateway keeps in memory.
         let limits = self.gateway.limits;
-        let serving: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send + '_>> = match self.is_h2 {
-            true => Box::pin(serve_http2(io, service, limits, self.worker)),
-            false => Box::pin(serve_http1(io, service, limits, self.worker)),
-        };
-        tokio::select! {
-            ended = serving => Ok(ended?),
-            () = watched.exhausted(patience) => Err("idle, or sending headers, for too long".into()),
+        match self.is_h2 {
+            true => Box::pin(serve_http2(io, service, limits, watched)).await,
+            false => Box::pin(serve_http1(io, service, limits, watched)).await,
         }
     }
 }
@@ -152,8 +150,8 @@ async fn serve_http1<S>(
     io: TokioIo<Guard<S>>,
     service: impl Serve,
     limits: Limits,
-    worker: &Worker,
-) -> hyper::Result<()>
+    watched: Watched,
+) -> Result<(), body::BoxError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -167,15 +165,15 @@ where
         builder.max_headers(limits.headers);
     }
     let connection = pin!(builder.serve_connection(io, service).with_upgrades());
-    drive(connection, http1::UpgradeableConnection::graceful_shutdown, worker).await
+    drive(connection, http1::UpgradeableConnection::graceful_shutdown, watched).await
 }
 
 async fn serve_http2<S>(
     io: TokioIo<Guard<S>>,
     service: impl Serve,
     limits: Limits,
-    worker: &Worker,
-) -> hyper::Result<()>
+    watched: Watched,
+) -> Result<(), body::BoxError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -186,19 +184,32 @@ where
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.header_bytes.0).unwrap_or(u32::MAX));
     let connection = pin!(builder.serve_connection(io, service));
-    drive(connection, http2::Connection::graceful_shutdown, worker).await
+    drive(connection, http2::Connection::graceful_shutdown, watched).await
 }
 
-/// Drives a connection to its end. From when the worker drains it takes no more requests.
-async fn drive<C>(mut connection: Pin<&mut C>, shut_down: fn(Pin<&mut C>), worker: &Worker) -> hyper::Result<()>
+/// Drives a connection to its end: its own, or the one that it is told.
+async fn drive<C>(
+    mut connection: Pin<&mut C>,
+    shut_down: fn(Pin<&mut C>),
+    mut watched: Watched,
+) -> Result<(), body::BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = worker.until_draining() => shut_down(connection.as_mut()),
-    }
-    connection.await
+    let mut is_shut_down = false;
+    poll_fn(|cx| {
+        match watched.told(cx) {
+            Told::Nothing => {}
+            Told::Drain if is_shut_down => {}
+            Told::Drain => {
+                is_shut_down = true;
+                shut_down(connection.as_mut());
+            }
+            Told::End => return Poll::Ready(Err("idle, or sending headers, for too long".into())),
+        }
+        connection.as_mut().poll(cx).map_err(Into::into)
+    })
+    .await
 }
 
 /// What answers the requests of a connection.
@@ -223,7 +234,7 @@ const HYPERS_OWN_LIMIT: usize = 100;
 /// what was there before.
 #[derive(Debug)]
 struct BusyBody {
-    body: Body,
+    body: AccessBody,
     broken: Option<body::BoxError>,
     _busy: Busy,
 }
@@ -234,16 +245,16 @@ impl http_body::Body for BusyBody {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, body::BoxError>>> {
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, body::BoxError>>> {
         if let Some(error) = self.broken.take() {
-            return std::task::Poll::Ready(Some(Err(error)));
+            return Poll::Ready(Some(Err(error)));
         }
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let std::task::Poll::Ready(Some(Err(error))) = frame {
+        if let Poll::Ready(Some(Err(error))) = frame {
             self.broken = Some(error);
             cx.waker().wake_by_ref();
-            return std::task::Poll::Pending;
+            return Poll::Pending;
         }
         frame
     }

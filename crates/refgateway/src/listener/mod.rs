@@ -8,9 +8,11 @@ mod living;
 mod sniff;
 mod sockets;
 pub(crate) mod tls;
+mod watch;
 
 pub(crate) use self::{
     connection::accept_loop,
     living::{Alive, Living},
     sockets::{bind, register},
+    watch::Watch,
 };
