@@ -1,8 +1,8 @@
 //! What an upstream is told about the client: `Forwarded` (RFC 7239) and its older relatives.
 
-use std::{fmt::Write, net::IpAddr};
+use std::{fmt::Write, net::IpAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority};
 use parking_lot::Mutex;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -25,28 +25,50 @@ pub(crate) struct Hop {
     proto: &'static str,
     /// The client, for `X-Forwarded-For`.
     address: HeaderValue,
-    /// For the host of the last request: a connection seldom asks for two.
-    element: Mutex<Option<Element>>,
+    /// That of the last request: a connection seldom asks for two.
+    host: Mutex<Option<Arc<Host>>>,
 }
 
-/// This hop's element of `Forwarded`.
+/// A host that a client asked for.
 #[derive(Debug)]
-struct Element {
-    host: Option<HeaderValue>,
-    text: HeaderValue,
+pub(crate) struct Host {
+    /// In lower case and without a port.
+    pub(crate) name: String,
+    /// As it was given.
+    header: HeaderValue,
+    /// This hop's element of `Forwarded`.
+    element: HeaderValue,
 }
 
 impl Hop {
     pub(crate) fn new(client: IpAddr, is_tls: bool) -> Self {
         let client = client.to_canonical();
         let proto = if is_tls { "https" } else { "http" };
-        Self { client, proto, address: value(client.to_string()), element: Mutex::default() }
+        Self { client, proto, address: value(client.to_string()), host: Mutex::default() }
+    }
+
+    /// The host that a `Host` header names. None when it is none, or has a user in front of it.
+    pub(crate) fn host(&self, given: &HeaderValue) -> Option<Arc<Host>> {
+        let mut last = self.host.lock();
+        if let Some(host) = last.as_ref().filter(|host| host.header == given) {
+            return Some(host.clone());
+        }
+        let authority = Authority::try_from(given.as_bytes()).ok().filter(|a| !a.as_str().contains('@'))?;
+        let host = Arc::new(Host {
+            name: authority.host().to_ascii_lowercase(),
+            // A copy: the value shares the memory of its whole request.
+            header: HeaderValue::from_bytes(given.as_bytes()).ok()?,
+            element: value(element(self.client, self.proto, Some(authority.as_str()))),
+        });
+        *last = Some(host.clone());
+        Some(host)
     }
 
     /// Writes `Forwarded` and `X-Forwarded-For`, `-Host`, `-Proto` for a request to this host.
-    pub(crate) fn write(&self, headers: &mut HeaderMap, host: Option<&HeaderValue>, trust: Trust) {
+    pub(crate) fn write(&self, headers: &mut HeaderMap, host: Option<&Host>, trust: Trust) {
         add(headers, &X_FORWARDED_FOR, self.address.clone(), trust);
-        add(headers, &header::FORWARDED, self.element(host), trust);
+        let element = host.map_or_else(|| value(element(self.client, self.proto, None)), |host| host.element.clone());
+        add(headers, &header::FORWARDED, element, trust);
 
         // These two describe the client's own request: the first hop's word counts.
         let is_known = |headers: &HeaderMap, name| trust == Trust::Append && headers.contains_key(name);
@@ -55,30 +77,19 @@ impl Hop {
         }
         if !is_known(headers, &X_FORWARDED_HOST) {
             match host {
-                Some(host) => drop(headers.insert(X_FORWARDED_HOST.clone(), host.clone())),
+                Some(host) => drop(headers.insert(X_FORWARDED_HOST.clone(), host.header.clone())),
                 None => drop(headers.remove(&X_FORWARDED_HOST)),
             }
         }
     }
-
-    fn element(&self, host: Option<&HeaderValue>) -> HeaderValue {
-        let mut last = self.element.lock();
-        if let Some(element) = last.as_ref().filter(|element| element.host.as_ref() == host) {
-            return element.text.clone();
-        }
-        let text = value(element(self.client, self.proto, host));
-        // A copy: the value shares the memory of its whole request.
-        let host = host.and_then(|host| HeaderValue::from_bytes(host.as_bytes()).ok());
-        last.insert(Element { host, text }).text.clone()
-    }
 }
 
-fn element(client: IpAddr, proto: &str, host: Option<&HeaderValue>) -> String {
+fn element(client: IpAddr, proto: &str, host: Option<&str>) -> String {
     let mut element = match client {
         IpAddr::V4(address) => format!("for={address}"),
         IpAddr::V6(address) => format!("for=\"[{address}]\""),
     };
-    if let Some(host) = host.and_then(|host| host.to_str().ok()).filter(|host| !host.contains(['"', '\\'])) {
+    if let Some(host) = host.filter(|host| !host.contains(['"', '\\'])) {
         let _ = write!(element, ";host=\"{host}\"");
     }
     let _ = write!(element, ";proto={proto}");
@@ -92,9 +103,9 @@ fn value(text: String) -> HeaderValue {
 
 fn add(headers: &mut HeaderMap, name: &HeaderName, own: HeaderValue, trust: Trust) {
     let earlier = if trust == Trust::Append { joined(headers, name) } else { None };
-    let line = match (earlier, own.to_str()) {
-        (Some(earlier), Ok(own)) => value(format!("{earlier}, {own}")),
-        _ => own,
+    let line = match earlier {
+        Some(earlier) => value(format!("{earlier}, {}", own.to_str().unwrap_or_default())),
+        None => own,
     };
     headers.insert(name.clone(), line);
 }
@@ -109,7 +120,8 @@ mod tests {
     use super::*;
 
     fn write(headers: &mut HeaderMap, host: &HeaderValue, trust: Trust) {
-        Hop::new(IpAddr::from([192, 0, 2, 1]), true).write(headers, Some(host), trust);
+        let hop = Hop::new(IpAddr::from([192, 0, 2, 1]), true);
+        hop.write(headers, hop.host(host).as_deref(), trust);
     }
 
     #[test]
@@ -152,11 +164,21 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_named_without_its_port_and_has_no_user() {
+        let hop = Hop::new(IpAddr::from([192, 0, 2, 1]), false);
+        let name = |host: &'static str| hop.host(&HeaderValue::from_static(host)).map(|host| host.name.clone());
+        assert_eq!(name("Shop.Example:8443").as_deref(), Some("shop.example"));
+        assert_eq!(name("[::1]:80").as_deref(), Some("[::1]"));
+        assert_eq!([name("user@shop.example"), name("a b"), name("")], [None, None, None]);
+    }
+
+    #[test]
     fn each_request_of_a_connection_has_its_own_host() {
         let hop = Hop::new(IpAddr::from([192, 0, 2, 1]), false);
         let forwarded = |host: Option<&'static str>| {
             let mut headers = HeaderMap::new();
-            hop.write(&mut headers, host.map(HeaderValue::from_static).as_ref(), Trust::Replace);
+            let host = host.and_then(|host| hop.host(&HeaderValue::from_static(host)));
+            hop.write(&mut headers, host.as_deref(), Trust::Replace);
             headers.remove("forwarded")
         };
         for (host, expected) in [

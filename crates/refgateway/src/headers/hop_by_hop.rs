@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 ///
 /// Returns the protocol that `Upgrade` asks for, when `Connection` names it and it is the only one.
 pub(crate) fn remove(headers: &mut HeaderMap) -> Option<HeaderValue> {
-    if !headers.keys().any(is_listed) {
+    let mut listed = headers.keys().filter(|name| is_listed(name));
+    let first = listed.next()?;
+    if *first == header::CONNECTION && listed.next().is_none() && names_nothing(headers) {
+        headers.remove(header::CONNECTION);
         return None;
     }
     let named = named_in_connection(headers);
@@ -25,6 +28,12 @@ pub(crate) fn remove(headers: &mut HeaderMap) -> Option<HeaderValue> {
     upgrade
 }
 
+/// Whether each `Connection` is one of the two that almost all are, and that name no other header.
+fn names_nothing(headers: &HeaderMap) -> bool {
+    let is_plain = |value: &HeaderValue| matches!(value.as_bytes(), b"keep-alive" | b"close");
+    headers.get_all(header::CONNECTION).iter().all(is_plain)
+}
+
 fn is_listed(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
@@ -39,13 +48,12 @@ fn is_listed(name: &HeaderName) -> bool {
     )
 }
 
-/// Without the two options that almost every `Connection` consists of: one is listed, and `close` names no header.
+/// Without `close`, which names no header.
 fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    options
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|option| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close"))
+    let names = options.flat_map(|value| value.split(',')).map(str::trim);
+    names
+        .filter(|name| !name.eq_ignore_ascii_case("close"))
         .filter_map(|name| HeaderName::try_from(name).ok())
         .collect()
 }
@@ -92,6 +100,22 @@ mod tests {
         ]);
         assert_eq!(remove(&mut map), None);
         assert_eq!(map, headers(&[("accept", "*/*")]));
+    }
+
+    #[test]
+    fn a_plain_connection_takes_itself_away_only() {
+        let others = [("accept", "*/*"), ("close", "1")];
+        for options in [&["keep-alive"][..], &["close"], &["keep-alive", "close"], &["Close"]] {
+            let mut map = headers(&others);
+            for option in options {
+                map.append(header::CONNECTION, HeaderValue::from_static(option));
+            }
+            assert_eq!(remove(&mut map), None);
+            assert_eq!(map, headers(&others), "{options:?}");
+        }
+        let mut map = headers(&[("connection", "close"), ("connection", "accept"), ("accept", "*/*")]);
+        remove(&mut map);
+        assert!(map.is_empty(), "{map:?}");
     }
 
     #[test]

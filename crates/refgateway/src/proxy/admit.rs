@@ -1,8 +1,8 @@
 //! From a client's bytes to an exchange on a route, or a refusal.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{sync::Arc, time::Instant};
 
-use http::{HeaderValue, Method, Request, Version, header, uri::Authority};
+use http::{HeaderValue, Method, Request, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -10,38 +10,42 @@ use super::{Client, Refusal, exchange::Exchange, request_body::RequestBody};
 use crate::{
     body::{self, Body},
     gateway::Gateway,
-    headers::{hop_by_hop, request_id::X_REQUEST_ID},
+    headers::{forwarded::Host, hop_by_hop, request_id::X_REQUEST_ID},
     router::{Found, Question},
 };
 
 /// Checks the request, finds its route and makes it an exchange.
 pub(super) fn admit(
-    gateway: &Arc<Gateway>,
-    client: &Arc<Client>,
+    gateway: Arc<Gateway>,
+    client: Arc<Client>,
     id: &HeaderValue,
+    started: Instant,
     mut request: Request<Incoming>,
 ) -> Result<(Arc<Exchange>, Request<Body>), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::METHOD_NOT_ALLOWED);
     }
-    let authority = one_host(&mut request)?;
+    let host = one_host(&client, &mut request)?;
     check_path(request.uri().path())?;
     let limit = gateway.limits.request_body.map(|size| size.0);
     if limit.is_some_and(|limit| request.body().size_hint().lower() > limit) {
         return Err(Refusal::TOO_LARGE);
     }
 
-    let host = lowercase(authority.as_ref().map(Authority::host).unwrap_or_default());
-    let question =
-        Question { method: request.method(), host: &host, path: request.uri().path(), headers: request.headers() };
+    let question = Question {
+        method: request.method(),
+        host: host.as_ref().map(|host| host.name.as_str()).unwrap_or_default(),
+        path: request.uri().path(),
+        headers: request.headers(),
+    };
     let route = match gateway.router.find(question) {
         Found::Route(index) => gateway.routes.get(index).ok_or(Refusal::NOT_FOUND)?.clone(),
         Found::MethodNotAllowed(methods) => return Err(Refusal::method_not_allowed(&methods)),
         Found::Nothing => return Err(Refusal::NOT_FOUND),
     };
 
-    let mut exchange = Exchange::new(gateway.clone(), client.clone(), route, id.clone());
-    exchange.upgrade = clean(&mut request, &exchange);
+    let mut exchange = Exchange::new(gateway, client, route, id.clone(), started);
+    exchange.upgrade = clean(&mut request, &exchange, host.as_deref());
     let exchange = Arc::new(exchange);
     let request = request.map(|incoming| match incoming.is_end_stream() {
         true => body::empty(),
@@ -52,48 +56,36 @@ pub(super) fn admit(
 
 /// Takes away what is for the client's connection only and what anyone could have written: neither may fool a plugin, or
 /// take away a header that a plugin sets. Returns the protocol the client asks to switch to.
-fn clean(request: &mut Request<Incoming>, exchange: &Exchange) -> Option<HeaderValue> {
+fn clean(request: &mut Request<Incoming>, exchange: &Exchange, host: Option<&Host>) -> Option<HeaderValue> {
     let is_http11 = request.version() == Version::HTTP_11;
     let headers = request.headers_mut();
     let upgrade = hop_by_hop::remove(headers).filter(|_| is_http11);
-    let host = headers.get(header::HOST).cloned();
-    exchange.client.hop.write(headers, host.as_ref(), exchange.gateway.trust);
+    exchange.client.hop.write(headers, host, exchange.gateway.trust);
     headers.insert(X_REQUEST_ID.clone(), exchange.id.clone());
     upgrade
 }
 
 /// The one host of the request, which is also its only `Host` header afterwards.
-fn one_host(request: &mut Request<Incoming>) -> Result<Option<Authority>, Refusal> {
+fn one_host(client: &Client, request: &mut Request<Incoming>) -> Result<Option<Arc<Host>>, Refusal> {
+    const INVALID: Refusal = Refusal::bad_request("invalid Host header");
     let mut given = request.headers().get_all(header::HOST).iter();
     let (host, second) = (given.next(), given.next());
     if second.is_some() {
         return Err(Refusal::bad_request("more than one Host header"));
     }
-    if host.is_none() && request.version() == Version::HTTP_11 && request.uri().authority().is_none() {
-        return Err(Refusal::bad_request("no Host header"));
-    }
-    let parse = |bytes: &[u8]| Authority::try_from(bytes).ok().filter(|a| !a.as_str().contains('@'));
-    let authority = match (request.uri().authority(), host) {
-        (Some(authority), _) => Some(authority.clone()),
-        // HTTP/1.1 allows an empty Host where the target has none.
-        (None, Some(host)) if host.is_empty() => None,
-        (None, Some(host)) => Some(parse(host.as_bytes()).ok_or(Refusal::bad_request("invalid Host header"))?),
-        (None, None) => None,
-    };
-    if let Some(authority) = &authority
+    // The target's own counts (RFC 9112 3.2.2).
+    if let Some(authority) = request.uri().authority()
         && host.is_none_or(|host| host != authority.as_str())
     {
-        let host =
-            HeaderValue::try_from(authority.as_str()).map_err(|_| Refusal::bad_request("invalid Host header"))?;
-        request.headers_mut().insert(header::HOST, host);
+        let own = HeaderValue::try_from(authority.as_str()).map_err(|_| INVALID)?;
+        request.headers_mut().insert(header::HOST, own);
     }
-    Ok(authority)
-}
-
-fn lowercase(host: &str) -> Cow<'_, str> {
-    match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => Cow::Owned(host.to_ascii_lowercase()),
-        false => Cow::Borrowed(host),
+    match request.headers().get(header::HOST) {
+        // HTTP/1.1 allows an empty Host where the target has none.
+        Some(host) if host.is_empty() => Ok(None),
+        Some(host) => client.hop.host(host).map(Some).ok_or(INVALID),
+        None if request.version() == Version::HTTP_11 => Err(Refusal::bad_request("no Host header")),
+        None => Ok(None),
     }
 }
 

@@ -83,7 +83,13 @@ pub(super) enum BodyEnd {
 }
 
 impl Exchange {
-    pub(super) fn new(gateway: Arc<Gateway>, client: Arc<Client>, route: Arc<Route>, id: HeaderValue) -> Self {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        client: Arc<Client>,
+        route: Arc<Route>,
+        id: HeaderValue,
+        started: Instant,
+    ) -> Self {
         Self {
             id,
             route,
@@ -94,7 +100,7 @@ impl Exchange {
             sent: Mutex::default(),
             routing: Mutex::default(),
             chosen: AtomicUsize::new(usize::MAX),
-            started: Instant::now(),
+            started,
             moved: AtomicU64::new(0),
         }
     }
@@ -168,10 +174,9 @@ impl Exchange {
         self.moved.store(now, Ordering::Relaxed);
     }
 
-    /// How long the request has not moved on.
-    pub(super) fn at_rest(&self) -> Duration {
-        let moved = Duration::from_micros(self.moved.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(moved)
+    /// When the request was last seen to move on.
+    pub(super) fn moved(&self) -> Instant {
+        self.started + Duration::from_micros(self.moved.load(Ordering::Relaxed))
     }
 
     /// The number of the worker that serves it.

@@ -1,8 +1,10 @@
 //! From the end of the chain to the upstream and back.
 
 use std::{
+    mem,
     pin::{Pin, pin},
     sync::Arc,
+    time::Duration,
 };
 
 use http::{
@@ -15,27 +17,47 @@ use super::{clean_response, exchange::Exchange, request_body::CutBody, retry, up
 use crate::{
     body::Body,
     headers::{add_via, hop_by_hop},
-    upstream::UpstreamError,
+    upstream::{Upstream, UpstreamError},
 };
+
+/// Longer than any request takes, and no time that a clock cannot show.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Sends the request to a server of the exchange's service. A failure is logged and counted.
 ///
 /// While no connection stands nothing has been sent, so every server is tried in turn. What was sent is sent again when
-/// a plugin asked for retries. The route's timeout, or that of a plugin, covers everything up to the response's headers; it starts anew while the request body moves on. Dropping the future cancels
-/// the request.
-pub async fn forward(exchange: Arc<Exchange>, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-    pass(&exchange, request).await.inspect_err(|error| report(&exchange, error))
+/// a plugin asked for retries. The route's timeout, or that of a plugin, covers everything up to the response's headers; it
+/// starts anew while the request body moves on. Dropping the future cancels the request.
+pub fn forward(
+    exchange: Arc<Exchange>,
+    mut request: Request<Body>,
+) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
+    async move {
+        let result = match rewrite(&exchange, &mut request) {
+            Ok(upgrade) => pass(&exchange, request, upgrade).await,
+            Err(error) => Err(UpstreamError::Unforwardable(error)),
+        };
+        result.inspect_err(|error| report(&exchange, error))
+    }
 }
 
-async fn pass(exchange: &Arc<Exchange>, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-    let upgrade = rewrite(exchange, &mut request).map_err(UpstreamError::Unforwardable)?;
-    if exchange.route.chain.phases().request_body {
-        request = request.map(|body| CutBody::wrap(body, exchange.clone()));
+fn pass(
+    exchange: &Arc<Exchange>,
+    mut request: Request<Body>,
+    upgrade: Option<Upgrade>,
+) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
+    async move {
+        if exchange.route.chain.phases().request_body {
+            let body = mem::take(request.body_mut());
+            *request.body_mut() = CutBody::wrap(body, exchange.clone());
+        }
+        if !exchange.route.chain.plugins().is_empty() {
+            exchange.moves();
+        }
+        let sending = pin!(retry::send(exchange, request, upgrade.is_some()));
+        let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
+        receive(exchange, response, upgrade)
     }
-    exchange.moves();
-    let sending = pin!(retry::send(exchange, request, upgrade.is_some()));
-    let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
-    receive(exchange, response, upgrade)
 }
 
 /// Waits no longer than the route's timeout after the request has last moved on.
@@ -44,14 +66,15 @@ async fn within<T>(
     mut sending: Pin<&mut impl Future<Output = Result<T, UpstreamError>>>,
 ) -> Result<T, UpstreamError> {
     let allowed = exchange.timeout();
-    let mut left = allowed;
+    let mut moved = exchange.moved();
     loop {
-        match tokio::time::timeout(left, sending.as_mut()).await {
-            Ok(result) => return result,
-            Err(_) => match allowed.checked_sub(exchange.at_rest()) {
-                Some(more) if !more.is_zero() => left = more,
-                _ => return Err(UpstreamError::Timeout),
-            },
+        let deadline = moved.checked_add(allowed).unwrap_or_else(|| moved + NEVER);
+        if let Ok(result) = tokio::time::timeout_at(deadline.into(), sending.as_mut()).await {
+            return result;
+        }
+        match exchange.moved() {
+            last if last == moved => return Err(UpstreamError::Timeout),
+            last => moved = last,
         }
     }
 }
@@ -59,29 +82,33 @@ async fn within<T>(
 fn report(exchange: &Exchange, error: &UpstreamError) {
     let upstream = exchange.upstream();
     let upstream = upstream.as_ref().map(Authority::as_str);
-    tracing::warn!(%error, route = exchange.route.name, upstream, "request failed");
+    let id = exchange.id.to_str().unwrap_or_default();
+    tracing::warn!(%error, id, route = exchange.route.name, upstream, "request failed");
     if !exchange.body_failed() {
         exchange.route.metrics.upstream_error(error.class());
     }
 }
 
 /// Sends the request once, to the first server of those left that a connection to can be had.
-pub(super) async fn send(
+pub(super) fn send(
     exchange: &Exchange,
-    request: Request<Body>,
+    mut request: Request<Body>,
     is_upgrade: bool,
-) -> Result<Response<Body>, UpstreamError> {
-    let service = exchange.service();
-    let ready = service.ready(exchange.worker(), is_upgrade, exchange.served_badly()).await?;
-    let upstream = Arc::clone(ready.upstream());
-    exchange.sent_to(Arc::clone(&upstream));
-    let result = ready.send(own_host(exchange, &upstream, request)).await;
-    match &result {
-        Ok(_) => upstream.health.succeeded(),
-        Err(_) if exchange.body_failed() => {}
-        Err(_) => service.failed(&upstream),
+) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
+    async move {
+        let service = exchange.service();
+        let ready = service.ready(exchange.worker(), is_upgrade, exchange.served_badly()).await?;
+        let upstream = Arc::clone(ready.upstream());
+        exchange.sent_to(Arc::clone(&upstream));
+        set_host(exchange, &upstream, &mut request);
+        let result = ready.send(request).await;
+        match &result {
+            Ok(_) => upstream.health.succeeded(),
+            Err(_) if exchange.body_failed() => {}
+            Err(_) => service.failed(&upstream),
+        }
+        result
     }
-    result
 }
 
 /// Makes the request the gateway's own; what a plugin added for one connection only goes as well.
@@ -108,14 +135,14 @@ fn rewrite(exchange: &Exchange, request: &mut Request<Body>) -> Result<Option<Up
     Ok(upgrade)
 }
 
-fn own_host(exchange: &Exchange, upstream: &crate::upstream::Upstream, mut request: Request<Body>) -> Request<Body> {
+/// The host is the server, where the service does not keep that of the client.
+fn set_host(exchange: &Exchange, upstream: &Upstream, request: &mut Request<Body>) {
     let authority = upstream.settings.target.authority.as_str();
     if (!exchange.service().preserve_host || !request.headers().contains_key(header::HOST))
         && let Ok(host) = HeaderValue::try_from(authority)
     {
         request.headers_mut().insert(header::HOST, host);
     }
-    request
 }
 
 fn strip_prefix(request: &mut Request<Body>, prefix: &str) -> Result<(), http::Error> {

@@ -17,7 +17,7 @@ pub use self::{
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tracing::Instrument;
@@ -32,36 +32,55 @@ use crate::{
     upstream::UpstreamError,
 };
 
-/// Answers one request of a client. Never fails: what goes wrong becomes a response.
-pub(crate) async fn serve(gateway: Arc<Gateway>, client: Arc<Client>, request: Request<Incoming>) -> Response<Body> {
-    let id = request_id::accept_or_make(request.headers());
-    let mut record = AccessRecord::new(&gateway, &id, &request, &client);
-    let span = tracing::info_span!("request", id = %id.to_str().unwrap_or_default());
-    let is_head = *request.method() == Method::HEAD;
-
-    let mut response = match admit::admit(&gateway, &client, &id, request) {
-        Ok((exchange, request)) => {
-            record.routed(&exchange);
-            answer(exchange, request).instrument(span).await
+/// Answers one request of a client, or refuses it when its lengths conflict. Never fails: what goes wrong becomes a
+/// response.
+///
+/// Here and on the way from here to the server no function that takes the request is an `async fn`: its future would have
+/// room for the request twice, and copy it. Nor is anything done before the future is polled, which would copy the future.
+pub(crate) fn serve(
+    gateway: Arc<Gateway>,
+    client: Arc<Client>,
+    request: Request<Incoming>,
+    is_conflicting: bool,
+) -> impl Future<Output = Response<AccessBody>> + Send {
+    async move {
+        let id = request_id::accept_or_make(request.headers());
+        let mut record = AccessRecord::new(&gateway, &id, &request, &client);
+        let is_head = *request.method() == Method::HEAD;
+        let admitted = match is_conflicting {
+            true => Err(Refusal::bad_request("both Content-Length and Transfer-Encoding")),
+            false => admit::admit(gateway, client, &id, record.started(), request),
+        };
+        let mut response = match admitted {
+            Ok((exchange, request)) => {
+                record.routed(&exchange);
+                let span = tracing::debug_span!("request", id = %id.to_str().unwrap_or_default());
+                match span.is_disabled() {
+                    true => answer(exchange, request).await,
+                    // Boxed: a future that is wrapped is copied.
+                    false => Box::pin(answer(exchange, request).instrument(span)).await,
+                }
+            }
+            Err(refusal) => refusal.into_response(),
+        };
+        if is_head {
+            take_content(&mut response);
         }
-        Err(refusal) => refusal.into_response(),
-    };
-    if is_head {
-        take_content(&mut response);
+        finish(response, record, id)
     }
-    finish(response, record, id)
 }
 
 /// Runs the route's chain around [`forward`].
-async fn answer(exchange: Arc<Exchange>, request: Request<Body>) -> Response<Body> {
-    let route = exchange.route.clone();
-    let result = if route.chain.plugins().is_empty() {
-        forward(exchange, request).await
-    } else {
-        let facts = exchange.facts();
-        route.layer.call(Forward { exchange }, facts, request).await.map(|response| response.map(body::boxed))
-    };
-    result.unwrap_or_else(|error| Refusal::from(&error).into_response())
+fn answer(exchange: Arc<Exchange>, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send {
+    async move {
+        let result = if exchange.route.chain.plugins().is_empty() {
+            forward(exchange, request).await
+        } else {
+            let (route, facts) = (exchange.route.clone(), exchange.facts());
+            route.layer.call(Forward { exchange }, facts, request).await.map(|response| response.map(body::boxed))
+        };
+        result.unwrap_or_else(|error| Refusal::from(&error).into_response())
+    }
 }
 
 /// A chain that shows the failures of upstreams to its plugins.
@@ -80,15 +99,10 @@ pub(crate) fn plugin_layer(chain: PluginChain, facts: &ExchangeFacts) -> PluginL
 }
 
 /// The headers every response carries, whoever made it.
-fn finish(mut response: Response<Body>, record: AccessRecord, id: HeaderValue) -> Response<Body> {
-    let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+fn finish(mut response: Response<Body>, record: AccessRecord, id: HeaderValue) -> Response<AccessBody> {
     response.headers_mut().insert(request_id::X_REQUEST_ID.clone(), id);
-    if is_upgrade {
-        drop(record.responded(&response));
-        return response;
-    }
     let record = record.responded(&response);
-    response.map(|body| AccessBody::wrap(body, record))
+    response.map(|body| AccessBody::new(body, record))
 }
 
 /// The answer to a HEAD has no content, whoever made it (RFC 9110 9.3.2). hyper sees to that in HTTP/1 only.

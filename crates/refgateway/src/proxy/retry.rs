@@ -7,16 +7,18 @@ use crate::{body::Body, upstream::UpstreamError};
 
 /// Sends the request until a server does not fail it or its retries are used up. Only what can do no harm a second time
 /// is sent again: an idempotent method, with a body that is empty or all there.
-pub(super) async fn send(
+pub(super) fn send(
     exchange: &Exchange,
     request: Request<Body>,
     is_upgrade: bool,
-) -> Result<Response<Body>, UpstreamError> {
-    match exchange.retries() {
-        retries @ 1.. if !is_upgrade && is_idempotent(request.method()) => {
-            Box::pin(send_again(exchange, request, retries)).await
+) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
+    async move {
+        match exchange.retries() {
+            retries @ 1.. if !is_upgrade && is_idempotent(request.method()) => {
+                Box::pin(send_again(exchange, request, retries)).await
+            }
+            _ => forward::send(exchange, request, is_upgrade).await,
         }
-        _ => forward::send(exchange, request, is_upgrade).await,
     }
 }
 
@@ -34,7 +36,8 @@ async fn send_again(
         if !is_failed(&result) || exchange.body_failed() {
             return result;
         }
-        tracing::debug!(route = exchange.route.name, left, "a server failed the request: it is sent again");
+        let id = exchange.id.to_str().unwrap_or_default();
+        tracing::debug!(id, route = exchange.route.name, left, "a server failed the request: it is sent again");
         next = again;
     }
     forward::send(exchange, next, false).await

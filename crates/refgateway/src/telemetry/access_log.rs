@@ -15,7 +15,7 @@ use wasm_host::{Decision, DecisionLog};
 
 use super::metrics;
 use crate::{
-    body::{self, Body, BoxError},
+    body::{Body, BoxError},
     gateway::Gateway,
     proxy::{Client, Exchange},
 };
@@ -27,7 +27,7 @@ use crate::{
 pub(crate) struct AccessRecord {
     started: Instant,
     /// Absent when no line is to be written.
-    asked: Option<Asked>,
+    asked: Option<Box<Asked>>,
     exchange: Option<Arc<Exchange>>,
     /// Absent when the client left before there was a response.
     status: Option<StatusCode>,
@@ -48,12 +48,14 @@ struct Asked {
 
 impl AccessRecord {
     pub(crate) fn new(gateway: &Gateway, id: &HeaderValue, request: &Request<Incoming>, client: &Arc<Client>) -> Self {
-        let asked = || Asked {
-            id: id.clone(),
-            method: request.method().clone(),
-            host: request.headers().get(header::HOST).cloned(),
-            uri: request.uri().clone(),
-            client: client.clone(),
+        let asked = || {
+            Box::new(Asked {
+                id: id.clone(),
+                method: request.method().clone(),
+                host: request.headers().get(header::HOST).cloned(),
+                uri: request.uri().clone(),
+                client: client.clone(),
+            })
         };
         Self {
             started: Instant::now(),
@@ -64,6 +66,11 @@ impl AccessRecord {
             is_complete: false,
             decisions: None,
         }
+    }
+
+    /// When the request's headers were here.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
     }
 
     pub(crate) fn routed(&mut self, exchange: &Arc<Exchange>) {
@@ -132,8 +139,8 @@ pub(crate) struct AccessBody {
 }
 
 impl AccessBody {
-    pub(crate) fn wrap(body: Body, record: AccessRecord) -> Body {
-        body::boxed(Self { body, record, is_broken: false })
+    pub(crate) fn new(body: Body, record: AccessRecord) -> Self {
+        Self { body, record, is_broken: false }
     }
 }
 

@@ -67,12 +67,14 @@ impl Pool {
 
     /// Keeps an HTTP/1.1 connection whose response has been read to the end.
     pub(super) fn give_back(&self, sender: http1::SendRequest<Body>) {
+        let now = Instant::now();
+        let is_over = |entry: &Idle| now.duration_since(entry.since) > self.idle_timeout;
         let mut idle = self.idle.lock();
-        if idle.first().is_some_and(|oldest| oldest.since.elapsed() > self.idle_timeout) {
-            idle.retain(|entry| entry.since.elapsed() <= self.idle_timeout && !entry.sender.is_closed());
+        if idle.first().is_some_and(is_over) {
+            idle.retain(|entry| !is_over(entry) && !entry.sender.is_closed());
         }
         if idle.len() < self.max_idle && !sender.is_closed() {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { sender, since: now });
         }
     }
 

@@ -77,23 +77,28 @@ impl Ready {
     }
 
     /// Sends the request; a kept connection that turns out to be closed is replaced by another one.
-    pub(crate) async fn send(mut self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let _ = std::mem::take(request.extensions_mut());
-        loop {
-            request = address(request, &self).map_err(UpstreamError::Unforwardable)?;
-            let in_flight = InFlight::new(self.upstream.clone());
-            let sent = match &mut self.sender {
-                Sender::Http1(sender) => sender.try_send_request(request).await,
-                Sender::Http2(sender) => sender.try_send_request(request).await,
-            };
-            match sent {
-                Ok(response) => return Ok(self.leased(response, in_flight)),
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if self.is_kept => request = unsent,
-                    _ => return Err(UpstreamError::NoResponse(error.into_error())),
-                },
+    pub(crate) fn send(
+        mut self,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
+        async move {
+            let _ = std::mem::take(request.extensions_mut());
+            loop {
+                address(&mut request, &self).map_err(UpstreamError::Unforwardable)?;
+                let in_flight = InFlight::new(self.upstream.clone());
+                let sent = match &mut self.sender {
+                    Sender::Http1(sender) => sender.try_send_request(request).await,
+                    Sender::Http2(sender) => sender.try_send_request(request).await,
+                };
+                match sent {
+                    Ok(response) => return Ok(self.leased(response, in_flight)),
+                    Err(mut error) => match error.take_message() {
+                        Some(unsent) if self.is_kept => request = unsent,
+                        _ => return Err(UpstreamError::NoResponse(error.into_error())),
+                    },
+                }
+                self = self.upstream.ready(self.worker, self.is_upgrade).await?;
             }
-            self = self.upstream.ready(self.worker, self.is_upgrade).await?;
         }
     }
 
@@ -110,7 +115,7 @@ impl Ready {
 }
 
 /// Writes URI and version as the connection's protocol wants them: HTTP/2 carries the host in `:authority`.
-fn address(mut request: Request<Body>, ready: &Ready) -> Result<Request<Body>, http::Error> {
+fn address(request: &mut Request<Body>, ready: &Ready) -> Result<(), http::Error> {
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
     let mut uri = uri::Parts::default();
     if matches!(ready.sender, Sender::Http2(_)) {
@@ -132,5 +137,5 @@ fn address(mut request: Request<Body>, ready: &Ready) -> Result<Request<Body>, h
     }
     uri.path_and_query = Some(path);
     *request.uri_mut() = Uri::from_parts(uri)?;
-    Ok(request)
+    Ok(())
 }
