@@ -158,8 +158,8 @@ impl PluginEngineBuilder {
     }
 
     /// How often a guest that computes is looked at: the precision of deadlines, and how long it may hold up the thread it was
-    /// called on. While no guest runs it ticks 20 times a second, or as often as this says where that is less. At least
-    /// 100 µs; the default is 1 ms.
+    /// called on. While no guest computes for longer than this, they are looked at a quarter as often, and while none runs
+    /// it ticks 20 times a second, or as often as this says where that is less. At least 100 µs; the default is 1 ms.
     #[must_use]
     pub fn tick(mut self, tick: Duration) -> Self {
         self.tick = tick.max(SHORTEST_TICK);

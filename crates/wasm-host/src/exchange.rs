@@ -67,13 +67,15 @@ impl Exchange {
     }
 
     /// Runs the request phases of each plugin, in the chain's order, until one answers or fails closed. A plugin that
-    /// reads the body ahead is waited for. The request is taken at once, and no plugin is called before the first poll.
+    /// reads the body ahead is waited for.
     pub fn on_request(&mut self, request: Request<Body>) -> impl Future<Output = RequestOutcome> + Send {
-        // It is moved to where it stays, and not through the future.
-        let (parts, body) = request.into_parts();
-        self.method = parts.method.clone();
-        let state = ExchangeState::boxed(Arc::clone(&self.shared.facts), parts);
-        self.show_request(state, body)
+        // No `async fn`, which has room for the request twice.
+        async move {
+            let (parts, body) = request.into_parts();
+            self.method = parts.method.clone();
+            let state = ExchangeState::boxed(Arc::clone(&self.shared.facts), parts);
+            self.show_request(state, body).await
+        }
     }
 
     async fn show_request(&mut self, state: Box<ExchangeState>, mut body: Body) -> RequestOutcome {

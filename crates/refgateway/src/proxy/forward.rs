@@ -119,7 +119,9 @@ fn rewrite(exchange: &Exchange, request: &mut Request<Body>) -> Result<Option<Up
     let upgrade = protocol.zip(downstream).map(|(protocol, downstream)| Upgrade { protocol, downstream });
 
     let headers = request.headers_mut();
-    hop_by_hop::remove(headers);
+    if !exchange.route.chain.plugins().is_empty() {
+        hop_by_hop::remove(headers);
+    }
     add_via(headers, received);
     // hyper has answered `100-continue` by the time the body is read.
     headers.remove(header::EXPECT);

@@ -116,7 +116,6 @@ impl Ready {
 
 /// Writes URI and version as the connection's protocol wants them: HTTP/2 carries the host in `:authority`.
 fn address(request: &mut Request<Body>, ready: &Ready) -> Result<(), http::Error> {
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
     let mut uri = uri::Parts::default();
     if matches!(ready.sender, Sender::Http2(_)) {
         let target = &ready.upstream.settings.target;
@@ -134,8 +133,12 @@ fn address(request: &mut Request<Body>, ready: &Ready) -> Result<(), http::Error
             request.headers_mut().insert(header::HOST, host);
         }
         *request.version_mut() = Version::HTTP_11;
+        if request.uri().authority().is_none() && request.uri().path_and_query().is_some() {
+            return Ok(());
+        }
     }
-    uri.path_and_query = Some(path);
+    let path = request.uri().path_and_query().cloned();
+    uri.path_and_query = Some(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
     *request.uri_mut() = Uri::from_parts(uri)?;
     Ok(())
 }

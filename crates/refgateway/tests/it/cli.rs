@@ -103,6 +103,27 @@ async fn run_serves_logs_and_ends_with_sigterm() {
 }
 
 #[tokio::test]
+async fn requests_that_fail_or_are_refused_are_logged_by_their_id() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let mut gateway = Running::start(&["run", "--upstream", &url, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let address = gateway.line("listening")["address"].as_str().unwrap().to_owned();
+
+    let request = http::Request::get(format!("http://{address}/")).header("x-request-id", "id-2");
+    assert_eq!(send(&client(), request.body(body::empty()).unwrap()).await.status, 502);
+    let line = gateway.line("request failed");
+    assert_eq!((&line["id"], &line["level"]), (&"id-2".into(), &"WARN".into()), "{line}");
+    assert_eq!(gateway.line("\"access\"")["id"], "id-2");
+
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    let smuggled = "POST /both HTTP/1.1\r\nHost: a\r\nX-Request-Id: id-3\r\nContent-Length: 5\r\n\
+        Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    std::io::Write::write_all(&mut stream, smuggled.as_bytes()).unwrap();
+    let line = gateway.line("\"access\"");
+    assert_eq!((&line["id"], &line["path"], &line["status"]), (&"id-3".into(), &"/both".into(), &400.into()), "{line}");
+}
+
+#[tokio::test]
 async fn sighup_reloads_all_or_nothing() {
     let (directory, path) = file("gateway.yaml", GOOD);
     let mut gateway = Running::start(&["run", "--config", &path]);

@@ -53,7 +53,11 @@ async fn plugins_are_listed_and_shown_without_their_config() {
     ] {
         assert_eq!(plugin[key], value, "{key}");
     }
-    assert_eq!((&plugin["limits"]["cpu_ms"], &plugin["limits"]["memory"]), (&json!(50), &json!(64 << 20)));
+    for (limit, value) in
+        [("cpu_ms", json!(50)), ("memory", json!(64 << 20)), ("fuel", json!(null)), ("log_rate", json!(1000))]
+    {
+        assert_eq!(plugin["limits"][limit], value, "{limit}");
+    }
     assert_eq!((&plugin["stats"]["executions"], &plugin["stats"]["active"]), (&json!(1), &json!(0)));
     assert!(plugin["digest"].as_str().unwrap().starts_with("sha256:"), "{plugin}");
 }
