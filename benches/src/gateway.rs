@@ -22,3 +22,10 @@ services = [{{ name = "upstream", upstreams = [{{ url = "http://{upstream}" }}] 
     command.args(["run", "--config"]).arg(file).env("RUST_LOG", "error");
     command
 }
+
+/// The library that the gateway is made of, with next to nothing around it: `benches/src/bin/hyper-proxy.rs`.
+pub fn hyper_alone(address: SocketAddr, upstream: SocketAddr) -> Command {
+    let mut command = Command::new(root().join("target/release/hyper-proxy"));
+    command.args([address.to_string(), upstream.to_string()]);
+    command
+}

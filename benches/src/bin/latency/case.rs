@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use benches::{PROXY_PROCESSOR, Server, free_address};
+use benches::{PROXY_PROCESSOR, Server, free_address, hyper_alone};
 use test_guests::{NATIVE_FILTER, NATIVE_MISBEHAVE};
 
 use crate::{
@@ -15,11 +15,19 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    proxy: Proxy,
     /// The pool of the filter, when there is one.
     pool: Option<&'static str>,
     beside: Beside,
     /// To be shown at full load as well.
     pub(crate) is_loaded_in_full: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proxy {
+    Gateway,
+    /// The library that the gateway is made of: what is late with it is the machine's.
+    HyperAlone,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +41,8 @@ enum Beside {
 
 /// The rate of all cases is half of what can be had with this one.
 pub(crate) const FILTER: Case = case("filter, pool `reuse`", Some("reuse"), Beside::Nothing);
-pub(crate) const CASES: [Case; 5] = [
+pub(crate) const CASES: [Case; 6] = [
+    Case { proxy: Proxy::HyperAlone, ..case("hyper alone", None, Beside::Nothing) },
     case("no plugin", None, Beside::Nothing),
     FILTER,
     case("filter, pool `fresh`", Some("fresh"), Beside::Nothing),
@@ -45,7 +54,7 @@ pub(crate) const CASES: [Case; 5] = [
 ];
 
 const fn case(name: &'static str, pool: Option<&'static str>, beside: Beside) -> Case {
-    Case { name, pool, beside, is_loaded_in_full: false }
+    Case { name, proxy: Proxy::Gateway, pool, beside, is_loaded_in_full: false }
 }
 
 impl Case {
@@ -55,7 +64,10 @@ impl Case {
         let address = free_address();
         let filter = directory.path().join("filter.wasm");
         fs::copy(NATIVE_FILTER, &filter).unwrap();
-        let command = benches::gateway(directory.path(), address, load.upstream(), &self.config(&filter));
+        let command = match self.proxy {
+            Proxy::Gateway => benches::gateway(directory.path(), address, load.upstream(), &self.config(&filter)),
+            Proxy::HyperAlone => hyper_alone(address, load.upstream()),
+        };
         let server = load.serve_during(|| Server::start(command, PROXY_PROCESSOR, address));
         load.connect(address);
         load.ask(Pace::AtOnce, Duration::from_secs(1));

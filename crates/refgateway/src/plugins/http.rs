@@ -52,7 +52,7 @@ impl Calls {
         if let Ok(host) = HeaderValue::try_from(upstream.settings.target.authority.as_str()) {
             request.headers_mut().insert(header::HOST, host);
         }
-        let mut response = match ready.send(request).await {
+        let mut response = match ready.send(&mut request).await {
             Ok(response) => {
                 upstream.health.succeeded();
                 response

@@ -32,32 +32,21 @@ pub fn forward(
     exchange: Arc<Exchange>,
     mut request: Request<Body>,
 ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
-    async move {
-        let result = match rewrite(&exchange, &mut request) {
-            Ok(upgrade) => pass(&exchange, request, upgrade).await,
-            Err(error) => Err(UpstreamError::Unforwardable(error)),
-        };
-        result.inspect_err(|error| report(&exchange, error))
-    }
+    async move { pass(&exchange, &mut request).await.inspect_err(|error| report(&exchange, error)) }
 }
 
-fn pass(
-    exchange: &Arc<Exchange>,
-    mut request: Request<Body>,
-    upgrade: Option<Upgrade>,
-) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
-    async move {
-        if exchange.route.chain.phases().request_body {
-            let body = mem::take(request.body_mut());
-            *request.body_mut() = CutBody::wrap(body, exchange.clone());
-        }
-        if !exchange.route.chain.plugins().is_empty() {
-            exchange.moves();
-        }
-        let sending = pin!(retry::send(exchange, request, upgrade.is_some()));
-        let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
-        receive(exchange, response, upgrade)
+async fn pass(exchange: &Arc<Exchange>, request: &mut Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    let upgrade = rewrite(exchange, request).map_err(UpstreamError::Unforwardable)?;
+    if exchange.route.chain.phases().request_body {
+        let body = mem::take(request.body_mut());
+        *request.body_mut() = CutBody::wrap(body, exchange.clone());
     }
+    if !exchange.route.chain.plugins().is_empty() {
+        exchange.moves();
+    }
+    let sending = pin!(retry::send(exchange, request, upgrade.is_some()));
+    let response = within(exchange, sending).await.map_err(|error| exchange.blame(error))?;
+    receive(exchange, response, upgrade)
 }
 
 /// Waits no longer than the route's timeout after the request has last moved on.
@@ -89,26 +78,24 @@ fn report(exchange: &Exchange, error: &UpstreamError) {
     }
 }
 
-/// Sends the request once, to the first server of those left that a connection to can be had.
-pub(super) fn send(
+/// Sends the request once, to the first server of those left that a connection to can be had, and takes it for that.
+pub(super) async fn send(
     exchange: &Exchange,
-    mut request: Request<Body>,
+    request: &mut Request<Body>,
     is_upgrade: bool,
-) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
-    async move {
-        let service = exchange.service();
-        let ready = service.ready(exchange.worker(), is_upgrade, exchange.served_badly()).await?;
-        let upstream = Arc::clone(ready.upstream());
-        exchange.sent_to(Arc::clone(&upstream));
-        set_host(exchange, &upstream, &mut request);
-        let result = ready.send(request).await;
-        match &result {
-            Ok(_) => upstream.health.succeeded(),
-            Err(_) if exchange.body_failed() => {}
-            Err(_) => service.failed(&upstream),
-        }
-        result
+) -> Result<Response<Body>, UpstreamError> {
+    let service = exchange.service();
+    let ready = service.ready(exchange.worker(), is_upgrade, exchange.served_badly()).await?;
+    let upstream = Arc::clone(ready.upstream());
+    exchange.sent_to(Arc::clone(&upstream));
+    set_host(exchange, &upstream, request);
+    let result = ready.send(request).await;
+    match &result {
+        Ok(_) => upstream.health.succeeded(),
+        Err(_) if exchange.body_failed() => {}
+        Err(_) => service.failed(&upstream),
     }
+    result
 }
 
 /// Makes the request the gateway's own; what a plugin added for one connection only goes as well.

@@ -35,8 +35,8 @@ use crate::{
 /// Answers one request of a client, or refuses it when its lengths conflict. Never fails: what goes wrong becomes a
 /// response.
 ///
-/// Here and on the way from here to the server no function that takes the request is an `async fn`: its future would have
-/// room for the request twice, and copy it. Nor is anything done before the future is polled, which would copy the future.
+/// Here and on the way from here to the server no function that takes the request by value is an `async fn`: its future
+/// would have room for the request twice, and copy it.
 pub(crate) fn serve(
     gateway: Arc<Gateway>,
     client: Arc<Client>,

@@ -1,5 +1,7 @@
 //! Sending a request again that a server failed, as often as a plugin asked for.
 
+use std::mem;
+
 use http::{Method, Request, Response, StatusCode};
 
 use super::{exchange::Exchange, forward};
@@ -7,40 +9,36 @@ use crate::{body::Body, upstream::UpstreamError};
 
 /// Sends the request until a server does not fail it or its retries are used up. Only what can do no harm a second time
 /// is sent again: an idempotent method, with a body that is empty or all there.
-pub(super) fn send(
+pub(super) async fn send(
     exchange: &Exchange,
-    request: Request<Body>,
+    request: &mut Request<Body>,
     is_upgrade: bool,
-) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
-    async move {
-        match exchange.retries() {
-            retries @ 1.. if !is_upgrade && is_idempotent(request.method()) => {
-                Box::pin(send_again(exchange, request, retries)).await
-            }
-            _ => forward::send(exchange, request, is_upgrade).await,
+) -> Result<Response<Body>, UpstreamError> {
+    match exchange.retries() {
+        retries @ 1.. if !is_upgrade && is_idempotent(request.method()) => {
+            Box::pin(send_again(exchange, request, retries)).await
         }
+        _ => forward::send(exchange, request, is_upgrade).await,
     }
 }
 
 async fn send_again(
     exchange: &Exchange,
-    request: Request<Body>,
+    request: &mut Request<Body>,
     retries: u32,
 ) -> Result<Response<Body>, UpstreamError> {
-    let mut next = request;
     for left in (0..retries).rev() {
-        let Some(body) = next.body().try_clone() else { break };
-        let (parts, sent_body) = next.into_parts();
-        let again = Request::from_parts(parts.clone(), body);
-        let result = forward::send(exchange, Request::from_parts(parts, sent_body), false).await;
+        let Some(body) = request.body().try_clone() else { break };
+        let (parts, sent_body) = mem::take(request).into_parts();
+        *request = Request::from_parts(parts.clone(), body);
+        let result = forward::send(exchange, &mut Request::from_parts(parts, sent_body), false).await;
         if !is_failed(&result) || exchange.body_failed() {
             return result;
         }
         let id = exchange.id.to_str().unwrap_or_default();
         tracing::debug!(id, route = exchange.route.name, left, "a server failed the request: it is sent again");
-        next = again;
     }
-    forward::send(exchange, next, false).await
+    forward::send(exchange, request, false).await
 }
 
 /// RFC 9110 9.2.2.

@@ -1,6 +1,6 @@
 //! Sending one request to one server.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri};
 
@@ -76,29 +76,24 @@ impl Ready {
         &self.upstream
     }
 
-    /// Sends the request; a kept connection that turns out to be closed is replaced by another one.
-    pub(crate) fn send(
-        mut self,
-        mut request: Request<Body>,
-    ) -> impl Future<Output = Result<Response<Body>, UpstreamError>> + Send {
-        async move {
-            let _ = std::mem::take(request.extensions_mut());
-            loop {
-                address(&mut request, &self).map_err(UpstreamError::Unforwardable)?;
-                let in_flight = InFlight::new(self.upstream.clone());
-                let sent = match &mut self.sender {
-                    Sender::Http1(sender) => sender.try_send_request(request).await,
-                    Sender::Http2(sender) => sender.try_send_request(request).await,
-                };
-                match sent {
-                    Ok(response) => return Ok(self.leased(response, in_flight)),
-                    Err(mut error) => match error.take_message() {
-                        Some(unsent) if self.is_kept => request = unsent,
-                        _ => return Err(UpstreamError::NoResponse(error.into_error())),
-                    },
-                }
-                self = self.upstream.ready(self.worker, self.is_upgrade).await?;
+    /// Sends the request, and takes it for that. A kept connection that turns out to be closed is replaced by another one.
+    pub(crate) async fn send(mut self, request: &mut Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let _ = mem::take(request.extensions_mut());
+        loop {
+            address(request, &self).map_err(UpstreamError::Unforwardable)?;
+            let in_flight = InFlight::new(self.upstream.clone());
+            let sent = match &mut self.sender {
+                Sender::Http1(sender) => sender.try_send_request(mem::take(request)).await,
+                Sender::Http2(sender) => sender.try_send_request(mem::take(request)).await,
+            };
+            match sent {
+                Ok(response) => return Ok(self.leased(response, in_flight)),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if self.is_kept => *request = unsent,
+                    _ => return Err(UpstreamError::NoResponse(error.into_error())),
+                },
             }
+            self = self.upstream.ready(self.worker, self.is_upgrade).await?;
         }
     }
 

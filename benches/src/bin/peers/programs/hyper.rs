@@ -1,13 +1,11 @@
-//! The library that the gateway is made of, with next to nothing around it: `benches/src/bin/hyper-proxy.rs`.
+//! The library that the gateway is made of.
 
 use std::process::Command;
 
-use benches::root;
+use benches::hyper_alone;
 
 use crate::peer::Place;
 
 pub(crate) fn proxy(place: &Place<'_>) -> Command {
-    let mut command = Command::new(root().join("target/release/hyper-proxy"));
-    command.args([place.address.to_string(), place.upstream.to_string()]);
-    command
+    hyper_alone(place.address, place.upstream)
 }
