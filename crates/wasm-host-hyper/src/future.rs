@@ -102,12 +102,12 @@ where
     B::Error: Into<BodyError>,
 {
     /// Sends the request; a failure that the plugins may see becomes an answer, or the request is sent once more.
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
     fn send(
         mut self,
         exchange: &mut Exchange,
         mut request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Body>, S::Error>> {
-        // No `async fn`, which has room for each of its arguments twice.
         async move {
             loop {
                 if !exchange.routing().is_default() {

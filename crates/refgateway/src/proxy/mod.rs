@@ -34,9 +34,7 @@ use crate::{
 
 /// Answers one request of a client, or refuses it when its lengths conflict. Never fails: what goes wrong becomes a
 /// response.
-///
-/// Here and on the way from here to the server no function that takes the request by value is an `async fn`: its future
-/// would have room for the request twice, and copy it.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
 pub(crate) fn serve(
     gateway: Arc<Gateway>,
     client: Arc<Client>,
@@ -71,6 +69,7 @@ pub(crate) fn serve(
 }
 
 /// Runs the route's chain around [`forward`].
+#[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
 fn answer(exchange: Arc<Exchange>, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send {
     async move {
         let result = if exchange.route.chain.plugins().is_empty() {
