@@ -102,7 +102,6 @@ where
     B::Error: Into<BodyError>,
 {
     /// Sends the request; a failure that the plugins may see becomes an answer, or the request is sent once more.
-    #[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
     fn send(
         mut self,
         exchange: &mut Exchange,

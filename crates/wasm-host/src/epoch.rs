@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
@@ -20,7 +20,7 @@ const PATIENCE: u32 = 32;
 const REST: Duration = Duration::from_millis(50);
 /// After so many ticks at which no guest had computed for long, the next ones are further apart.
 const CALM: u32 = 32;
-/// How much further. A guest that begins to compute then holds its thread for as many ticks longer, once.
+/// How much further. The first guest that computes for long then is looked at so late, once.
 const CALM_TICKS: u32 = 4;
 
 /// Advances the epoch of the engines with each tick, while guests run, until it is dropped.
@@ -31,6 +31,8 @@ pub(crate) struct EpochTicker {
     is_needed: AtomicBool,
     /// A guest has computed for a tick or longer since the last tick.
     computes: AtomicBool,
+    /// Ticks since one did.
+    calm: AtomicU32,
     wake: Sender<()>,
 }
 
@@ -38,8 +40,8 @@ impl EpochTicker {
     pub(crate) fn start(tick: Duration) -> io::Result<Arc<Self>> {
         let (wake, woken) = channel();
         let engines = Mutex::default();
-        let (is_needed, computes) = (AtomicBool::new(false), AtomicBool::new(false));
-        let ticker = Arc::new(Self { tick, engines, is_needed, computes, wake });
+        let (is_needed, computes, calm) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        let ticker = Arc::new(Self { tick, engines, is_needed, computes, calm, wake });
         let weak = Arc::downgrade(&ticker);
         let advance = move |asks| weak.upgrade().map(|ticker| ticker.advance(asks));
         thread::Builder::new().name("wasm-host-epoch".into()).spawn(move || run(tick, &woken, advance))?;
@@ -51,9 +53,14 @@ impl EpochTicker {
         self.engines.lock().push(engine.weak());
     }
 
-    /// From one look at a running guest to the next.
+    /// From one look at a guest that computes to the next.
     pub(crate) fn tick(&self) -> Duration {
         self.tick
+    }
+
+    /// No guest that runs is not looked at for longer, but for what it waits for a processor.
+    pub(crate) fn longest_pause(&self) -> Duration {
+        (CALM_TICKS + 1) * self.tick
     }
 
     /// Told whenever a guest begins to run, goes on and is looked at. It writes nothing, and disturbs no other thread,
@@ -68,17 +75,24 @@ impl EpochTicker {
     /// Told when a guest that is looked at has computed for a tick or longer.
     pub(crate) fn guest_computes(&self) {
         self.computes.store(true, Relaxed);
+        if self.calm.swap(0, Relaxed) >= CALM {
+            let _ = self.wake.send(());
+        }
     }
 
-    /// One tick. Whether a guest has computed for long since the last one.
-    fn advance(&self, asks: bool) -> bool {
+    /// One tick. How many there were since a guest has computed for long.
+    fn advance(&self, asks: bool) -> u32 {
         if asks {
             self.is_needed.store(false, Relaxed);
         }
         for engine in self.engines.lock().iter().filter_map(EngineWeak::upgrade) {
             engine.increment_epoch();
         }
-        self.computes.swap(false, Relaxed)
+        if self.computes.swap(false, Relaxed) {
+            self.calm.store(0, Relaxed);
+            return 0;
+        }
+        self.calm.fetch_add(1, Relaxed) + 1
     }
 }
 
@@ -88,9 +102,9 @@ impl fmt::Debug for EpochTicker {
     }
 }
 
-/// Ticks until nobody is left. `advance` is told when to ask whether guests run; the answer is to be woken. It says whether
-/// a guest computes.
-fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<bool>) {
+/// Ticks until nobody is left. `advance` is told when to ask whether guests run; the answer is to be woken. It says how many
+/// ticks there were since a guest has computed for long.
+fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<u32>) {
     let (mut quiet, mut calm) = (2 * PATIENCE, 0);
     loop {
         let pause = if quiet >= 2 * PATIENCE {
@@ -106,8 +120,7 @@ fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<bo
             Err(RecvTimeoutError::Disconnected) => return,
         }
         match advance(quiet == PATIENCE) {
-            Some(true) => calm = 0,
-            Some(false) => calm = calm.saturating_add(1),
+            Some(ticks) => calm = ticks,
             None => return,
         }
     }
@@ -117,7 +130,7 @@ fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<bo
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-    use std::{sync::atomic::AtomicU32, time::Instant};
+    use std::time::Instant;
 
     use super::*;
 
@@ -130,7 +143,7 @@ mod tests {
         let counted = Arc::clone(&ticks);
         let count = move |_| {
             counted.fetch_add(1, Relaxed);
-            Some(true)
+            Some(0)
         };
         let ticking = thread::spawn(move || run(TICK, &woken, count));
         for _ in 0..2 {
@@ -151,7 +164,8 @@ mod tests {
     fn it_ticks_less_often_while_no_guest_computes() {
         let (wake, woken) = channel();
         let (ticked, ticks) = channel();
-        let advance = move |_| ticked.send(Instant::now()).ok().map(|()| false);
+        let calm = AtomicU32::new(0);
+        let advance = move |_| ticked.send(Instant::now()).ok().map(|()| calm.fetch_add(1, Relaxed) + 1);
         let ticking = thread::spawn(move || run(TICK, &woken, advance));
         wake.send(()).unwrap();
         let ticks: Vec<_> = ticks.iter().take(2 * PATIENCE as usize).collect();
@@ -160,6 +174,21 @@ mod tests {
         assert!(apart(calm, calm + 8) >= 8 * CALM_TICKS * TICK, "{:?}", apart(calm, calm + 8));
         drop(wake);
         ticking.join().unwrap();
+    }
+
+    #[test]
+    fn a_guest_that_computes_ends_the_calm_at_once() {
+        // Only being woken makes it tick while this test runs.
+        let ticker = EpochTicker::start(Duration::from_secs(3600)).unwrap();
+        ticker.guest_computes();
+        assert!(ticker.computes.load(Relaxed), "it ticks as often as it can already");
+        ticker.calm.store(CALM, Relaxed);
+        ticker.guest_computes();
+        let started = Instant::now();
+        while ticker.computes.load(Relaxed) {
+            assert!(started.elapsed() < Duration::from_secs(60), "it was not woken");
+            thread::sleep(TICK);
+        }
     }
 
     #[test]

@@ -68,7 +68,6 @@ impl Exchange {
 
     /// Runs the request phases of each plugin, in the chain's order, until one answers or fails closed. A plugin that
     /// reads the body ahead is waited for.
-    #[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
     pub fn on_request(&mut self, request: Request<Body>) -> impl Future<Output = RequestOutcome> + Send {
         async move {
             let (parts, body) = request.into_parts();

@@ -33,6 +33,8 @@ pub(crate) struct Meter {
     ticker: Arc<EpochTicker>,
     /// Nanoseconds from one of its ticks to the next.
     tick: u64,
+    /// Nanoseconds that a guest can run without being looked at.
+    longest_stretch: u64,
     started: AtomicU64,
     running_since: AtomicU64,
     /// The clock of the thread at that moment, in nanoseconds, where it is read.
@@ -49,6 +51,7 @@ impl Meter {
         Self {
             origin: Instant::now(),
             tick: nanos(ticker.tick()),
+            longest_stretch: nanos(ticker.longest_pause()),
             ticker,
             started: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
@@ -162,13 +165,13 @@ impl Meter {
     }
 
     /// Time that the guest has computed since it went on, by the clock of its thread where that is read. Elsewhere a guest
-    /// that runs is looked at on every tick: a stretch of more than two was spent waiting for a processor.
+    /// that runs is looked at now and then: a longer stretch was spent waiting for a processor.
     fn stretch(&self, now: u64) -> u64 {
         let then = self.thread_time_then.load(Relaxed);
         if let Some(thread_time) = compute_time().filter(|_| then != NOT_READ) {
             return thread_time.saturating_sub(then);
         }
-        now.saturating_sub(self.running_since.load(Relaxed)).min(2 * self.tick)
+        now.saturating_sub(self.running_since.load(Relaxed)).min(self.longest_stretch)
     }
 
     fn now(&self) -> u64 {

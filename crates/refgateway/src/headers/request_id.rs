@@ -12,8 +12,6 @@ use uuid::Uuid;
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST: usize = 128;
-/// What SplitMix64 counts by.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The one `X-Request-Id` of the request if it is up to 128 visible ASCII characters, else a new id.
 pub(crate) fn accept_or_make(headers: &HeaderMap) -> HeaderValue {
@@ -28,25 +26,18 @@ fn is_sane(id: &[u8]) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
-/// 128 bits in hex: unique across gateways, not a secret. The second half is the thread's.
+/// 128 bits in hex: unique across gateways, not a secret.
 fn make() -> HeaderValue {
     thread_local! {
-        static THREAD: u64 = RandomState::new().hash_one(());
-        static COUNT: Cell<u64> = Cell::new(RandomState::new().hash_one(()));
+        static SEED: RandomState = RandomState::new();
+        static COUNT: Cell<u64> = const { Cell::new(0) };
     }
-    let count = COUNT.get().wrapping_add(GOLDEN);
-    COUNT.set(count);
-    let id = Uuid::from_u64_pair(mixed(count), THREAD.with(|thread| *thread));
+    let count = COUNT.get();
+    COUNT.set(count.wrapping_add(1));
+    let id = SEED.with(|seed| Uuid::from_u64_pair(seed.hash_one(count), seed.hash_one(!count)));
     let mut buffer = Uuid::encode_buffer();
     let digits = id.simple().encode_lower(&mut buffer);
     HeaderValue::from_str(digits).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
-}
-
-/// One step of SplitMix64: no number comes twice before all have come (Steele, Lea and Flood, 2014).
-fn mixed(count: u64) -> u64 {
-    let mixed = (count ^ (count >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

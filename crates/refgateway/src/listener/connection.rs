@@ -8,6 +8,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -63,7 +64,7 @@ pub(crate) async fn accept_loop(worker: Arc<Worker>, listener: TcpListener, inde
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 // Out of file descriptors, most likely: a moment lets others close.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
     }
@@ -198,16 +199,18 @@ where
 {
     let mut is_shut_down = false;
     poll_fn(|cx| {
-        match watched.told(cx) {
-            Told::Nothing => {}
-            Told::Drain if is_shut_down => {}
-            Told::Drain => {
-                is_shut_down = true;
-                shut_down(connection.as_mut());
-            }
-            Told::End => return Poll::Ready(Err("idle, or sending headers, for too long".into())),
+        let told = watched.told(cx);
+        if told == Told::End {
+            return Poll::Ready(Err("idle, or sending headers, for too long".into()));
         }
-        connection.as_mut().poll(cx).map_err(Into::into)
+        // Before it is shut down: hyper closes a connection at once of which it has read nothing.
+        let ended = connection.as_mut().poll(cx);
+        if ended.is_pending() && told == Told::Drain && !is_shut_down {
+            is_shut_down = true;
+            shut_down(connection.as_mut());
+            return connection.as_mut().poll(cx).map_err(Into::into);
+        }
+        ended.map_err(Into::into)
     })
     .await
 }
@@ -265,5 +268,37 @@ impl http_body::Body for BusyBody {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::listener::Watch;
+
+    #[tokio::test]
+    async fn what_has_arrived_when_draining_begins_is_answered() {
+        let watch = Arc::new(Watch::default());
+        watch.drain();
+        let patience = Patience { head: Duration::from_secs(10), idle: Duration::from_secs(10) };
+        let watched = watch.enter(Arc::new(Activity::new()), patience);
+        let (mut client, server) = tokio::io::duplex(4096);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+
+        let service = service_fn(|_| async {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("served"))))
+        });
+        let connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(server), service).with_upgrades());
+        drive(connection, http1::UpgradeableConnection::graceful_shutdown, watched).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("served"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
     }
 }

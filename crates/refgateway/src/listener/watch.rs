@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 
 use super::activity::Activity;
 
-/// From one look at the connections to the next, at most.
-const LOOK: Duration = Duration::from_secs(1);
+/// From one look at the connections to the next, at least and at most.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// How long a connection may wait for its client.
 #[derive(Clone, Copy, Debug)]
@@ -106,17 +106,15 @@ impl Watch {
         connections.known.values().for_each(|known| known.word.tell(Told::Drain));
     }
 
-    /// Looks at the connections now and then, for ever. A connection may end late by half of the time that it has.
+    /// Looks at the connections now and then, for ever. A connection may end late by the time that it has, and by two seconds
+    /// at most: one look notes what it did last, another one that it has waited.
     pub(crate) async fn look_after(&self) {
+        let (least, most) = LOOKS;
         loop {
-            let pause = match self.look(Instant::now()) {
-                Some(shortest) => LOOK.min(shortest / 2),
-                None => {
-                    self.entered.notified().await;
-                    continue;
-                }
-            };
-            tokio::time::sleep(pause).await;
+            match self.look(Instant::now()) {
+                Some(shortest) => tokio::time::sleep((shortest / 2).clamp(least, most)).await,
+                None => self.entered.notified().await,
+            }
         }
     }
 
@@ -132,14 +130,16 @@ impl Watch {
 
 impl Known {
     fn is_exhausted(&mut self, now: Instant) -> bool {
-        if let Some(began) = self.activity.head_began() {
-            return now.saturating_duration_since(began) >= self.patience.head;
-        }
         let served = self.activity.served();
         if self.activity.is_busy() || served != self.served {
             (self.served, self.since) = (served, now);
+            return false;
         }
-        now.duration_since(self.since) >= self.patience.idle
+        match self.activity.head_began() {
+            // That of a request behind another one waits for its turn first.
+            Some(began) => now.saturating_duration_since(began.max(self.since)) >= self.patience.head,
+            None => now.saturating_duration_since(self.since) >= self.patience.idle,
+        }
     }
 }
 
@@ -153,7 +153,7 @@ impl Word {
 }
 
 impl Watched {
-    /// What the connection is told. For its own task, which is woken when that changes.
+    /// What the connection is told. The task that asks first is woken when that changes: it is to be the only one.
     pub(super) fn told(&mut self, cx: &Context<'_>) -> Told {
         if !self.is_reachable {
             *self.word.waker.lock() = Some(cx.waker().clone());
@@ -201,6 +201,35 @@ mod tests {
         assert_eq!(after(118), Told::Nothing);
         assert_eq!(after(127), Told::Nothing);
         assert_eq!(after(128), Told::End);
+    }
+
+    #[test]
+    fn a_head_behind_a_request_waits_for_its_turn() {
+        let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
+        let mut watched = watch.enter(activity.clone(), PATIENCE);
+        let start = Instant::now();
+        let mut after = |seconds| {
+            watch.look(start + Duration::from_secs(seconds));
+            told(&mut watched)
+        };
+        let busy = activity.begin();
+        activity.set_in_head(true);
+        assert_eq!(after(100), Told::Nothing);
+        drop(busy);
+        assert_eq!(after(100), Told::Nothing);
+        assert_eq!(after(101), Told::End);
+    }
+
+    #[test]
+    fn without_patience_a_request_is_served_yet() {
+        let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
+        let mut watched = watch.enter(activity.clone(), Patience { idle: Duration::ZERO, ..PATIENCE });
+        let busy = activity.begin();
+        watch.look(Instant::now());
+        assert_eq!(told(&mut watched), Told::Nothing);
+        drop(busy);
+        watch.look(Instant::now());
+        assert_eq!(told(&mut watched), Told::End);
     }
 
     #[test]

@@ -73,20 +73,22 @@ fn one_host(client: &Client, request: &mut Request<Incoming>) -> Result<Option<A
     if second.is_some() {
         return Err(Refusal::bad_request("more than one Host header"));
     }
-    // The target's own counts (RFC 9112 3.2.2).
-    if let Some(authority) = request.uri().authority()
-        && host.is_none_or(|host| host != authority.as_str())
-    {
-        let own = HeaderValue::try_from(authority.as_str()).map_err(|_| INVALID)?;
-        request.headers_mut().insert(header::HOST, own);
-    }
-    match request.headers().get(header::HOST) {
+    let named = match host {
         // HTTP/1.1 allows an empty Host where the target has none.
-        Some(host) if host.is_empty() => Ok(None),
-        Some(host) => client.hop.host(host).map(Some).ok_or(INVALID),
-        None if request.version() == Version::HTTP_11 => Err(Refusal::bad_request("no Host header")),
-        None => Ok(None),
-    }
+        Some(host) if host.is_empty() => None,
+        Some(host) => Some(client.hop.host(host).ok_or(INVALID)?),
+        None if request.version() == Version::HTTP_11 => return Err(Refusal::bad_request("no Host header")),
+        None => None,
+    };
+    let Some(target) = request.uri().authority().filter(|target| host.is_none_or(|host| host != target.as_str()))
+    else {
+        return Ok(named);
+    };
+    // The target's own counts (RFC 9112 3.2.2).
+    let own = HeaderValue::try_from(target.as_str()).map_err(|_| INVALID)?;
+    let named = client.hop.host(&own).ok_or(INVALID)?;
+    request.headers_mut().insert(header::HOST, own);
+    Ok(Some(named))
 }
 
 /// Refuses dot segments, also escaped ones: router, plugins and upstream might each read them differently.

@@ -28,7 +28,6 @@ const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 /// While no connection stands nothing has been sent, so every server is tried in turn. What was sent is sent again when
 /// a plugin asked for retries. The route's timeout, or that of a plugin, covers everything up to the response's headers; it
 /// starts anew while the request body moves on. Dropping the future cancels the request.
-#[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
 pub fn forward(
     exchange: Arc<Exchange>,
     mut request: Request<Body>,

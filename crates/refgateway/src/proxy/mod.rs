@@ -34,7 +34,6 @@ use crate::{
 
 /// Answers one request of a client, or refuses it when its lengths conflict. Never fails: what goes wrong becomes a
 /// response.
-#[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
 pub(crate) fn serve(
     gateway: Arc<Gateway>,
     client: Arc<Client>,
@@ -69,7 +68,6 @@ pub(crate) fn serve(
 }
 
 /// Runs the route's chain around [`forward`].
-#[allow(clippy::manual_async_fn, reason = "an `async fn` has room for its arguments twice, and copies them")]
 fn answer(exchange: Arc<Exchange>, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send {
     async move {
         let result = if exchange.route.chain.plugins().is_empty() {

@@ -78,6 +78,9 @@ async fn refuses_headers_that_can_be_read_two_ways() {
     refuses("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await;
     refuses("GET / HTTP/1.1\r\n\r\n").await;
     refuses("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n").await;
+    refuses("GET http://a@b/ HTTP/1.1\r\nHost: b\r\n\r\n").await;
+    refuses("GET http://b/ HTTP/1.1\r\n\r\n").await;
+    refuses("GET http://b/ HTTP/1.1\r\nHost: a b\r\n\r\n").await;
     refuses("GET /a/../b HTTP/1.1\r\nHost: a\r\n\r\n").await;
     refuses("GET /%2e%2e/b HTTP/1.1\r\nHost: a\r\n\r\n").await;
 }
