@@ -66,8 +66,8 @@ async fn run(worker: &Arc<Worker>, sockets: Vec<TcpListener>) {
             Err(error) => tracing::error!(%error, "cannot use a listening socket"),
         }
     }
-    let watch = worker.watch.clone();
-    tokio::spawn(async move { watch.look_after().await });
+    let connections = worker.watch.clone();
+    tokio::spawn(async move { connections.look_after().await });
     let mut draining = worker.draining();
     let _ = draining.wait_for(|draining| *draining).await;
     worker.watch.drain();

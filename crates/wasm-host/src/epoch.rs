@@ -29,9 +29,7 @@ pub(crate) struct EpochTicker {
     engines: Mutex<Vec<EngineWeak>>,
     /// Guests have run lately.
     is_needed: AtomicBool,
-    /// A guest has computed for a tick or longer since the last tick.
-    computes: AtomicBool,
-    /// Ticks since one did.
+    /// Ticks since a guest has computed for a tick or longer, at most [`CALM`].
     calm: AtomicU32,
     wake: Sender<()>,
 }
@@ -40,8 +38,8 @@ impl EpochTicker {
     pub(crate) fn start(tick: Duration) -> io::Result<Arc<Self>> {
         let (wake, woken) = channel();
         let engines = Mutex::default();
-        let (is_needed, computes, calm) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
-        let ticker = Arc::new(Self { tick, engines, is_needed, computes, calm, wake });
+        let (is_needed, calm) = (AtomicBool::new(false), AtomicU32::new(0));
+        let ticker = Arc::new(Self { tick, engines, is_needed, calm, wake });
         let weak = Arc::downgrade(&ticker);
         let advance = move |asks| weak.upgrade().map(|ticker| ticker.advance(asks));
         thread::Builder::new().name("wasm-host-epoch".into()).spawn(move || run(tick, &woken, advance))?;
@@ -74,25 +72,20 @@ impl EpochTicker {
 
     /// Told when a guest that is looked at has computed for a tick or longer.
     pub(crate) fn guest_computes(&self) {
-        self.computes.store(true, Relaxed);
-        if self.calm.swap(0, Relaxed) >= CALM {
+        if self.calm.swap(0, Relaxed) == CALM {
             let _ = self.wake.send(());
         }
     }
 
-    /// One tick. How many there were since a guest has computed for long.
-    fn advance(&self, asks: bool) -> u32 {
+    /// One tick. Whether the next ones may be further apart.
+    fn advance(&self, asks: bool) -> bool {
         if asks {
             self.is_needed.store(false, Relaxed);
         }
         for engine in self.engines.lock().iter().filter_map(EngineWeak::upgrade) {
             engine.increment_epoch();
         }
-        if self.computes.swap(false, Relaxed) {
-            self.calm.store(0, Relaxed);
-            return 0;
-        }
-        self.calm.fetch_add(1, Relaxed) + 1
+        self.calm.load(Relaxed) == CALM || self.calm.fetch_add(1, Relaxed) + 1 == CALM
     }
 }
 
@@ -102,14 +95,14 @@ impl fmt::Debug for EpochTicker {
     }
 }
 
-/// Ticks until nobody is left. `advance` is told when to ask whether guests run; the answer is to be woken. It says how many
-/// ticks there were since a guest has computed for long.
-fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<u32>) {
-    let (mut quiet, mut calm) = (2 * PATIENCE, 0);
+/// Ticks until nobody is left. `advance` is told when to ask whether guests run; the answer is to be woken. It says whether
+/// the next ticks may be further apart.
+fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<bool>) {
+    let (mut quiet, mut is_calm) = (2 * PATIENCE, false);
     loop {
         let pause = if quiet >= 2 * PATIENCE {
             REST.max(tick)
-        } else if calm >= CALM {
+        } else if is_calm {
             CALM_TICKS * tick
         } else {
             tick
@@ -120,7 +113,7 @@ fn run(tick: Duration, woken: &Receiver<()>, advance: impl Fn(bool) -> Option<u3
             Err(RecvTimeoutError::Disconnected) => return,
         }
         match advance(quiet == PATIENCE) {
-            Some(ticks) => calm = ticks,
+            Some(calm) => is_calm = calm,
             None => return,
         }
     }
@@ -143,7 +136,7 @@ mod tests {
         let counted = Arc::clone(&ticks);
         let count = move |_| {
             counted.fetch_add(1, Relaxed);
-            Some(0)
+            Some(false)
         };
         let ticking = thread::spawn(move || run(TICK, &woken, count));
         for _ in 0..2 {
@@ -162,16 +155,15 @@ mod tests {
 
     #[test]
     fn it_ticks_less_often_while_no_guest_computes() {
+        // Its own thread never ticks while this test runs.
+        let ticker = EpochTicker::start(Duration::from_secs(3600)).unwrap();
         let (wake, woken) = channel();
         let (ticked, ticks) = channel();
-        let calm = AtomicU32::new(0);
-        let advance = move |_| ticked.send(Instant::now()).ok().map(|()| calm.fetch_add(1, Relaxed) + 1);
+        let advance = move |asks| ticked.send(Instant::now()).ok().map(|()| ticker.advance(asks));
         let ticking = thread::spawn(move || run(TICK, &woken, advance));
         wake.send(()).unwrap();
-        let ticks: Vec<_> = ticks.iter().take(2 * PATIENCE as usize).collect();
-        let apart = |from: u32, to: u32| ticks[to as usize].duration_since(ticks[from as usize]);
-        let calm = CALM + 1;
-        assert!(apart(calm, calm + 8) >= 8 * CALM_TICKS * TICK, "{:?}", apart(calm, calm + 8));
+        let ticks: Vec<_> = ticks.iter().skip(CALM as usize).take(9).collect();
+        assert!(ticks[8].duration_since(ticks[0]) >= 8 * CALM_TICKS * TICK, "{ticks:?}");
         drop(wake);
         ticking.join().unwrap();
     }
@@ -180,12 +172,10 @@ mod tests {
     fn a_guest_that_computes_ends_the_calm_at_once() {
         // Only being woken makes it tick while this test runs.
         let ticker = EpochTicker::start(Duration::from_secs(3600)).unwrap();
-        ticker.guest_computes();
-        assert!(ticker.computes.load(Relaxed), "it ticks as often as it can already");
         ticker.calm.store(CALM, Relaxed);
         ticker.guest_computes();
         let started = Instant::now();
-        while ticker.computes.load(Relaxed) {
+        while ticker.calm.load(Relaxed) == 0 {
             assert!(started.elapsed() < Duration::from_secs(60), "it was not woken");
             thread::sleep(TICK);
         }

@@ -64,7 +64,7 @@ struct Word {
 }
 
 /// How a connection is to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Told {
     /// As before.
@@ -118,11 +118,13 @@ impl Watch {
         }
     }
 
-    /// Ends the connections whose clients are too slow. The least patience that there is with one that goes on.
+    /// Ends the connections whose clients are too slow. The least patience that there is with one of them all.
     fn look(&self, now: Instant) -> Option<Duration> {
         let mut connections = self.connections.lock();
-        for known in connections.known.values_mut().filter_map(|known| known.is_exhausted(now).then_some(known)) {
-            known.word.tell(Told::End);
+        for known in connections.known.values_mut() {
+            if known.is_exhausted(now) {
+                known.word.tell(Told::End);
+            }
         }
         connections.known.values().map(|known| known.patience.head.min(known.patience.idle)).min()
     }
@@ -183,64 +185,67 @@ mod tests {
         watched.told(&Context::from_waker(Waker::noop()))
     }
 
+    /// A connection, and what it was told so many seconds after it came.
+    struct Looked {
+        watch: Arc<Watch>,
+        activity: Arc<Activity>,
+        watched: Watched,
+        start: Instant,
+    }
+
+    impl Looked {
+        fn at(patience: Patience) -> Self {
+            let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
+            let watched = watch.enter(activity.clone(), patience);
+            Self { watch, activity, watched, start: Instant::now() }
+        }
+
+        fn after(&mut self, seconds: u64) -> Told {
+            self.watch.look(self.start + Duration::from_secs(seconds));
+            told(&mut self.watched)
+        }
+    }
+
     #[test]
     fn a_connection_is_idle_from_when_its_last_request_was_seen() {
-        let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
-        let mut watched = watch.enter(activity.clone(), PATIENCE);
-        let start = Instant::now();
-        let mut after = |seconds| {
-            watch.look(start + Duration::from_secs(seconds));
-            told(&mut watched)
-        };
-        assert_eq!(after(9), Told::Nothing);
-        let busy = activity.begin();
-        assert_eq!(after(100), Told::Nothing);
+        let mut connection = Looked::at(PATIENCE);
+        assert_eq!(connection.after(9), Told::Nothing);
+        let busy = connection.activity.begin();
+        assert_eq!(connection.after(100), Told::Nothing);
         drop(busy);
-        assert_eq!(after(109), Told::Nothing);
-        drop(activity.begin());
-        assert_eq!(after(118), Told::Nothing);
-        assert_eq!(after(127), Told::Nothing);
-        assert_eq!(after(128), Told::End);
+        assert_eq!(connection.after(109), Told::Nothing);
+        drop(connection.activity.begin());
+        assert_eq!(connection.after(118), Told::Nothing);
+        assert_eq!(connection.after(127), Told::Nothing);
+        assert_eq!(connection.after(128), Told::End);
     }
 
     #[test]
     fn a_head_behind_a_request_waits_for_its_turn() {
-        let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
-        let mut watched = watch.enter(activity.clone(), PATIENCE);
-        let start = Instant::now();
-        let mut after = |seconds| {
-            watch.look(start + Duration::from_secs(seconds));
-            told(&mut watched)
-        };
-        let busy = activity.begin();
-        activity.set_in_head(true);
-        assert_eq!(after(100), Told::Nothing);
+        let mut connection = Looked::at(PATIENCE);
+        let busy = connection.activity.begin();
+        connection.activity.set_in_head(true);
+        assert_eq!(connection.after(100), Told::Nothing);
         drop(busy);
-        assert_eq!(after(100), Told::Nothing);
-        assert_eq!(after(101), Told::End);
+        assert_eq!(connection.after(100), Told::Nothing);
+        assert_eq!(connection.after(101), Told::End);
     }
 
     #[test]
     fn without_patience_a_request_is_served_yet() {
-        let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
-        let mut watched = watch.enter(activity.clone(), Patience { idle: Duration::ZERO, ..PATIENCE });
-        let busy = activity.begin();
-        watch.look(Instant::now());
-        assert_eq!(told(&mut watched), Told::Nothing);
+        let mut connection = Looked::at(Patience { idle: Duration::ZERO, ..PATIENCE });
+        let busy = connection.activity.begin();
+        assert_eq!(connection.after(1), Told::Nothing);
         drop(busy);
-        watch.look(Instant::now());
-        assert_eq!(told(&mut watched), Told::End);
+        assert_eq!(connection.after(1), Told::End);
     }
 
     #[test]
     fn a_head_has_less_time() {
-        let (watch, activity) = (Arc::new(Watch::default()), Arc::new(Activity::new()));
-        let mut watched = watch.enter(activity.clone(), PATIENCE);
-        activity.set_in_head(true);
-        watch.look(Instant::now());
-        assert_eq!(told(&mut watched), Told::Nothing);
-        watch.look(Instant::now() + PATIENCE.head);
-        assert_eq!(told(&mut watched), Told::End);
+        let mut connection = Looked::at(PATIENCE);
+        connection.activity.set_in_head(true);
+        assert_eq!(connection.after(0), Told::Nothing);
+        assert_eq!(connection.after(2), Told::End);
     }
 
     #[test]

@@ -124,6 +124,20 @@ async fn requests_that_fail_or_are_refused_are_logged_by_their_id() {
 }
 
 #[tokio::test]
+async fn lines_of_a_request_are_in_its_span_at_debug_only() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let arguments = ["run", "--upstream", &url, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    for (level, id) in [("info", serde_json::Value::Null), ("debug", "id-4".into())] {
+        let mut gateway = Running::start_in(&arguments, &[("RUST_LOG", level)]);
+        let address = gateway.line("listening")["address"].as_str().unwrap().to_owned();
+        let request = http::Request::get(format!("http://{address}/")).header("x-request-id", "id-4");
+        assert_eq!(send(&client(), request.body(body::empty()).unwrap()).await.status, 502);
+        assert_eq!(gateway.line("request failed")["span"]["id"], id, "{level}");
+    }
+}
+
+#[tokio::test]
 async fn sighup_reloads_all_or_nothing() {
     let (directory, path) = file("gateway.yaml", GOOD);
     let mut gateway = Running::start(&["run", "--config", &path]);
