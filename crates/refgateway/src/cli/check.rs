@@ -24,7 +24,7 @@ impl Check {
         environment::join_plugin_dir(&mut config)?;
         // A gateway may be running on the file, and a plugin that is configured may change what is there.
         config.state.kv = KvBackend::Memory;
-        let gateway = Gateway::build(config, 1, None, Loading::Strict)?;
+        let gateway = Gateway::build(config, 1, None, Loading::Complete)?;
         let count = |number: usize, word: &str| match number {
             1 => format!("1 {word}"),
             _ => format!("{number} {word}s"),

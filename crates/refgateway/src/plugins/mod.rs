@@ -79,14 +79,30 @@ impl State {
 }
 
 /// What becomes of the gateway when a plugin does not load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Loading<'a> {
     /// The routes of the plugin meet its failure policy, the rest is served.
     Lenient,
-    /// Nothing is built.
+    /// Nothing is built, but for a plugin whose origin is lenient.
     Strict,
-    /// Nothing is built, and only the file of this plugin is looked at: the others stay as they are.
+    /// Nothing is built, but for a plugin whose origin is lenient, and only the file of this plugin is looked at: the
+    /// others stay as they are.
     Only(&'a str),
+    /// Nothing is built, wherever the plugin comes from.
+    Complete,
+}
+
+impl Loading<'_> {
+    /// Whether the rest is built when this plugin does not load.
+    fn does_without(self, plugin: &config::Plugin) -> bool {
+        match self {
+            Self::Lenient => true,
+            Self::Strict => plugin.origin.is_lenient(),
+            // A change of this very plugin is refused, whoever put it into the config.
+            Self::Only(edited) => plugin.origin.is_lenient() && plugin.name != edited,
+            Self::Complete => false,
+        }
+    }
 }
 
 /// Says what each metric is.
@@ -170,11 +186,8 @@ async fn load_each(
                 if let Some(before) = before {
                     before.degrade(error.to_string());
                 }
-                // A change of this very plugin is refused, whoever put it into the config.
-                let is_lenient = loading == Loading::Lenient
-                    || (settings.origin.is_lenient() && loading != Loading::Only(&settings.name));
                 match before.filter(|before| before.has_code()) {
-                    _ if !is_lenient => refused.push(error),
+                    _ if !loading.does_without(settings) => refused.push(error),
                     Some(before) => loaded.push(Arc::clone(before)),
                     None => loaded.push(Arc::new(LoadedPlugin::absent(engine, settings, version, &error))),
                 }

@@ -69,6 +69,23 @@ async fn a_bad_file_is_degraded_and_the_others_load() {
     }
 }
 
+#[test]
+fn check_fails_for_a_bad_file() {
+    let directory = directory_of(&[("good.wasm", NATIVE_OBSERVE)]);
+    let text = "listeners: [{ address: '127.0.0.1:0' }]\nroutes: [{ name: all, service: b }]\n\
+                services: [{ name: b, upstreams: [{ url: 'http://127.0.0.1:1' }] }]\nadmin: { enabled: false }\n";
+    let (_file, path) = file("gateway.yaml", text);
+    let check = || {
+        let ended = refgateway(&["check", "--config", &path]).env("PLUGIN_DIR", directory.path()).output().unwrap();
+        (ended.status.code(), String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap())
+    };
+    let (code, told) = check();
+    assert!(code == Some(0) && told.ends_with("1 plugin\n"), "{told}");
+    std::fs::write(directory.path().join("bad.wasm"), "no plugin").unwrap();
+    let (code, told) = check();
+    assert!(code == Some(1) && told.contains("bad.wasm: not a WebAssembly file"), "{told}");
+}
+
 #[tokio::test]
 async fn the_directory_is_read_again_on_reload() {
     let upstream = Upstream::echo().await;
