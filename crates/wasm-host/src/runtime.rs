@@ -128,3 +128,45 @@ fn config(given: &RuntimeConfig) -> Config {
         .concurrency_support(false);
     config
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use wasmtime::{Instance, Module, Store};
+
+    use super::*;
+
+    /// Two MiB with data in the middle. `use` gives all that is in its memory, put together, and then writes to every third
+    /// page, to the data too.
+    const USES_ITS_MEMORY: &str = r#"(module
+        (memory 32)
+        (data (i32.const 0x100000) "\01\02\03\04")
+        (func (export "use") (result i32)
+            (local $at i32) (local $found i32)
+            (loop $next
+                (local.set $found (i32.or (local.get $found) (i32.load (local.get $at))))
+                (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4))) (i32.const 0x200000))))
+            (local.set $at (i32.const 0))
+            (loop $next
+                (i32.store (local.get $at) (i32.const -1))
+                (i32.store offset=4092 (local.get $at) (i32.const -1))
+                (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 0x3000))) (i32.const 0x1ff000))))
+            (i32.store (i32.const 0x100000) (i32.const -1))
+            (local.get $found)))"#;
+
+    #[test]
+    fn an_instance_finds_nothing_of_the_one_before_it() {
+        let given =
+            RuntimeConfig { instances: 1, stack_size: 512 << 10, cache_dir: None, tick: Duration::from_millis(1) };
+        let engine = Engine::new(&config(&given)).unwrap();
+        let module = Module::new(&engine, wat::parse_str(USES_ITS_MEMORY).unwrap()).unwrap();
+        for _ in 0..4 {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(u64::MAX / 2);
+            let instance = Instance::new(&mut store, &module, &[]).unwrap();
+            let found = instance.get_typed_func::<(), u32>(&mut store, "use").unwrap().call(&mut store, ()).unwrap();
+            assert_eq!(found, 0x0403_0201);
+        }
+    }
+}
