@@ -66,7 +66,7 @@ fn parts() -> Parts {
     message::request().into_parts().0
 }
 
-/// As `wasm-host/src/engine.rs` has it.
+/// As `wasm-host/src/runtime.rs` has it.
 fn engine() -> Engine {
     const INSTANCES: u32 = 1000;
 
@@ -82,7 +82,7 @@ fn engine() -> Engine {
         .max_memories_per_module(8)
         .max_tables_per_module(16)
         .table_elements(100_000)
-        .linear_memory_keep_resident(128 << 10)
+        .linear_memory_keep_resident(256 << 10)
         .table_keep_resident(8 << 10)
         .decommit_batch_size(16);
     let mut config = Config::new();

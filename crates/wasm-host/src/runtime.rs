@@ -24,8 +24,8 @@ const TYPICAL_TABLES: u32 = 4;
 const STACKS_PER_INSTANCE: u32 = 2;
 /// Elements one table may have at most, whatever a plugin's limits say.
 const TABLE_ELEMENTS: usize = 100_000;
-/// Bytes of a memory that stay resident between two instances: at least what a small guest touches.
-const KEEP_RESIDENT: usize = 128 << 10;
+/// Bytes of a memory that are written anew between two instances, and stay resident: at least what a small guest touches.
+const KEEP_RESIDENT: usize = 256 << 10;
 const TABLE_KEEP_RESIDENT: usize = 8 << 10;
 const DECOMMIT_BATCH: usize = 16;
 /// What a stack has besides the guest's part, for the host's functions.
