@@ -5,6 +5,12 @@ use crate::root;
 /// The gateway with one worker in front of one upstream, without an access log. `rest` are its routes and plugins, in TOML; the
 /// file goes into `directory`. `REFGATEWAY` names another program than the one that a release build makes.
 pub fn gateway(directory: &Path, address: SocketAddr, upstream: SocketAddr, rest: &str) -> Command {
+    let program = env::var_os("REFGATEWAY").map_or_else(|| root().join("target/release/refgateway"), PathBuf::from);
+    gateway_of(&program, directory, address, upstream, rest)
+}
+
+/// The same of this build.
+pub fn gateway_of(program: &Path, directory: &Path, address: SocketAddr, upstream: SocketAddr, rest: &str) -> Command {
     let config = format!(
         r#"
 workers = 1
@@ -17,7 +23,6 @@ services = [{{ name = "upstream", upstreams = [{{ url = "http://{upstream}" }}] 
     );
     let file = directory.join("gateway.toml");
     fs::write(&file, config).unwrap();
-    let program = env::var_os("REFGATEWAY").map_or_else(|| root().join("target/release/refgateway"), PathBuf::from);
     let mut command = Command::new(program);
     command.args(["run", "--config"]).arg(file).env("RUST_LOG", "error");
     command

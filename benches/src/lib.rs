@@ -6,7 +6,7 @@ mod server;
 
 use std::path::{Path, PathBuf};
 
-pub use gateway::{gateway, hyper_alone};
+pub use gateway::{gateway, gateway_of, hyper_alone};
 pub use server::{Server, free_address, get};
 
 /// The processor that the gateway, or another proxy, has for itself.

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// Fails with what it does instead.
-pub(crate) fn check(kind: Kind, address: SocketAddr) -> Result<(), String> {
+pub(crate) fn check(kind: &Kind, address: SocketAddr) -> Result<(), String> {
     let passed = expect("200", address, &[SECRET])?;
-    if kind == Kind::Proxy {
+    if *kind == Kind::Proxy {
         return Ok(());
     }
     expect("401", address, &[])?;

@@ -23,7 +23,7 @@ pub(crate) struct Bench<'b> {
 /// What came out for one peer.
 #[derive(Debug)]
 pub(crate) struct Measured {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) kind: Kind,
     /// One a round; or why it was left out.
     pub(crate) samples: Result<Vec<Sample>, String>,
@@ -39,11 +39,13 @@ pub(crate) struct Sample {
 impl Bench<'_> {
     /// Measures those that do what they should, and goes on without one that fails.
     pub(crate) fn run(&self, peers: &[Peer]) -> Vec<Measured> {
-        let check = |peer: &Peer| self.start(peer).and_then(|(_server, address)| check(peer.kind, address));
-        let mut all: Vec<_> = peers
-            .iter()
-            .map(|peer| Measured { name: peer.name, kind: peer.kind, samples: check(peer).map(|()| Vec::new()) })
-            .collect();
+        let check = |peer: &Peer| self.start(peer).and_then(|(_server, address)| check(&peer.kind, address));
+        let unmeasured = |peer: &Peer| Measured {
+            name: peer.name.clone(),
+            kind: peer.kind.clone(),
+            samples: check(peer).map(|()| Vec::new()),
+        };
+        let mut all: Vec<_> = peers.iter().map(unmeasured).collect();
         for round in 1..=self.rounds {
             for (peer, Measured { name, samples: result, .. }) in peers.iter().zip(&mut all) {
                 let Ok(samples) = result else { continue };
@@ -70,7 +72,7 @@ impl Bench<'_> {
 
     fn start(&self, peer: &Peer) -> Result<(Server, SocketAddr), String> {
         let address = free_address();
-        let place = Place { directory: self.directory, address, upstream: self.upstream };
+        let place = Place { directory: self.directory, address, upstream: self.upstream, build: peer.build.as_deref() };
         let server = Server::try_start((peer.command)(&place), PROXY_PROCESSOR, address, PATH)?;
         Ok((server, address))
     }

@@ -18,7 +18,7 @@ pub(crate) fn print_proxies(all: &[Measured]) {
             Some(median(samples.iter().zip(others).map(|(sample, other)| compare(sample.micros, other.micros))))
         };
         let ratio = compared(FIRST, |micros, first| micros / first).map_or(String::new(), |x| format!("{x:.2} ×"));
-        let added = match measured.kind {
+        let added = match &measured.kind {
             Kind::Filter { without } => compared(without, |micros, without| micros - without),
             Kind::Proxy | Kind::Host => None,
         };
@@ -42,7 +42,8 @@ pub(crate) fn print_hosts(all: &[Measured]) {
 
 /// Nothing when all ran.
 pub(crate) fn print_not_run<'m>(all: impl Iterator<Item = &'m Measured>) {
-    let left_out: Vec<_> = all.filter_map(|measured| Some((measured.name, measured.samples.as_ref().err()?))).collect();
+    let left_out: Vec<_> =
+        all.filter_map(|measured| Some((&measured.name, measured.samples.as_ref().err()?))).collect();
     if !left_out.is_empty() {
         println!("\nNot run:\n");
     }

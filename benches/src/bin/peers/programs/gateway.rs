@@ -58,5 +58,9 @@ fn plugins(filters: usize, pool: &str) -> String {
 }
 
 fn command(place: &Place<'_>, rest: &str) -> Command {
-    benches::gateway(place.directory, place.address, place.upstream, rest)
+    let Place { directory, address, upstream, build } = *place;
+    match build {
+        Some(program) => benches::gateway_of(program, directory, address, upstream, rest),
+        None => benches::gateway(directory, address, upstream, rest),
+    }
 }
