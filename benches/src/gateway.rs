@@ -2,14 +2,14 @@ use std::{env, fs, net::SocketAddr, path::Path, path::PathBuf, process::Command}
 
 use crate::root;
 
-/// The gateway with one worker in front of one upstream, without an access log. `rest` are its routes and plugins, in TOML; the
-/// file goes into `directory`. `REFGATEWAY` names another program than the one that a release build makes.
+/// The gateway with one worker in front of one upstream, without an access log. `rest` are its routes and plugins, in
+/// TOML; the file goes into `directory`. `REFGATEWAY` names another program than the one that a release build makes.
 pub fn gateway(directory: &Path, address: SocketAddr, upstream: SocketAddr, rest: &str) -> Command {
     let program = env::var_os("REFGATEWAY").map_or_else(|| root().join("target/release/refgateway"), PathBuf::from);
     gateway_of(&program, directory, address, upstream, rest)
 }
 
-/// The same of this build.
+/// The same with this program, whatever `REFGATEWAY` says.
 pub fn gateway_of(program: &Path, directory: &Path, address: SocketAddr, upstream: SocketAddr, rest: &str) -> Command {
     let config = format!(
         r#"

@@ -73,7 +73,8 @@ fn print_row(case: &Case, rounds: &[Answers]) {
     let left_out = 100.0 * rounds.iter().map(Answers::held_up).sum::<f64>() / rounds.len() as f64;
     let failed: usize = rounds.iter().map(|answers| answers.failed).sum();
     println!(
-        "| {} | {p50:.0} µs | {p99:.0} µs | {calmest:.0} µs | {p999:.0} µs | {slowest:.0} µs | {left_out:.0} % | {failed} |",
+        "| {} | {p50:.0} µs | {p99:.0} µs | {calmest:.0} µs | {p999:.0} µs | {slowest:.0} µs | {left_out:.0} % \
+         | {failed} |",
         case.name
     );
 }

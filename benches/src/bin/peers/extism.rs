@@ -20,8 +20,12 @@ pub(crate) fn run(rounds: u32, seconds: u32) -> Vec<Measured> {
         let figures: Result<Vec<_>, _> = rounds.as_ref().map_err(Clone::clone)?.iter().map(of).collect();
         Ok(figures?.into_iter().map(|per_second| Sample { per_second, micros: 1e6 / per_second }).collect())
     };
-    let measured =
-        |(index, name): (usize, &str)| Measured { name: name.to_owned(), kind: Kind::Host, samples: samples(index) };
+    let measured = |(index, name): (usize, &str)| Measured {
+        name: name.to_owned(),
+        kind: Kind::Host,
+        against: name.to_owned(),
+        samples: samples(index),
+    };
     (0..).zip(NAMES).map(measured).collect()
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Bench<'b> {
 pub(crate) struct Measured {
     pub(crate) name: String,
     pub(crate) kind: Kind,
+    /// The name of what it is compared with.
+    pub(crate) against: String,
     /// One a round; or why it was left out.
     pub(crate) samples: Result<Vec<Sample>, String>,
 }
@@ -43,6 +45,7 @@ impl Bench<'_> {
         let unmeasured = |peer: &Peer| Measured {
             name: peer.name.clone(),
             kind: peer.kind.clone(),
+            against: peer.against.clone(),
             samples: check(peer).map(|()| Vec::new()),
         };
         let mut all: Vec<_> = peers.iter().map(unmeasured).collect();

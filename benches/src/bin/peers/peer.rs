@@ -13,7 +13,9 @@ use crate::programs::{envoy, gateway, haproxy, hyper, nginx, pingora, wasmtime};
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The build of the gateway; none: that of a release build.
+    /// The name of what it is compared with.
+    pub(crate) against: String,
+    /// The gateway's program, when it is not the usual one.
     pub(crate) build: Option<PathBuf>,
     /// Starts it in the foreground.
     pub(crate) command: Start,
@@ -44,7 +46,7 @@ pub(crate) struct Place<'p> {
     pub(crate) build: Option<&'p Path>,
 }
 
-/// With which all others are compared.
+/// With which all other proxies are compared.
 pub(crate) const FIRST: &str = "nginx";
 const ENVOY: &str = "Envoy";
 const HAPROXY: &str = "haproxy";
@@ -77,19 +79,28 @@ pub(crate) fn hosts() -> Vec<Peer> {
     ]
 }
 
-/// Builds of the gateway, case by case, and what each of them could be at best.
+/// Builds of the gateway, case by case, each against the first of them. nginx and hyper alone show what the machine
+/// does.
 pub(crate) fn builds(programs: &[PathBuf]) -> Vec<Peer> {
-    const FILTERS: [(&str, Start); 2] = [("reuse", gateway::reused), ("fresh", gateway::fresh)];
+    const CASES: [(&str, Start); 3] =
+        [("", gateway::proxy), (", filter, pool `reuse`", gateway::reused), (", filter, pool `fresh`", gateway::fresh)];
 
-    let build = |program: &PathBuf, peer| Peer { build: Some(program.clone()), ..peer };
-    let name = |program: &PathBuf| program.display().to_string();
-    let mut peers = vec![proxy(FIRST, nginx::proxy), proxy(HYPER, hyper::proxy)];
-    peers.extend(programs.iter().map(|program| build(program, proxy(&name(program), gateway::proxy))));
-    for (pool, command) in FILTERS {
-        let filter = |program| filter(&format!("{}, filter, pool `{pool}`", name(program)), &name(program), command);
-        peers.extend(programs.iter().map(|program| build(program, filter(program))));
-    }
-    peers
+    // A program may be there twice, to show the noise.
+    let names: Vec<_> =
+        (1..).zip(programs).map(|(number, program)| format!("{number}: {}", program.display())).collect();
+    let first = names.first().map_or("", String::as_str);
+    let others = [proxy(FIRST, nginx::proxy), proxy(HYPER, hyper::proxy)];
+    let others = others.into_iter().map(|other| Peer { against: first.to_owned(), ..other });
+    let cases = CASES.iter().flat_map(|(case, command)| {
+        names.iter().zip(programs).map(move |(build, program)| Peer {
+            name: format!("{build}{case}"),
+            kind: if case.is_empty() { Kind::Proxy } else { Kind::Filter { without: build.clone() } },
+            against: format!("{first}{case}"),
+            build: Some(program.clone()),
+            command: *command,
+        })
+    });
+    others.chain(cases).collect()
 }
 
 fn proxy(name: &str, command: Start) -> Peer {
@@ -101,5 +112,5 @@ fn filter(name: &str, without: &str, command: Start) -> Peer {
 }
 
 fn peer(name: &str, kind: Kind, command: Start) -> Peer {
-    Peer { name: name.to_owned(), kind, build: None, command }
+    Peer { name: name.to_owned(), kind, against: FIRST.to_owned(), build: None, command }
 }

@@ -4,12 +4,13 @@ use benches::median;
 
 use crate::{
     measure::{Measured, Sample},
-    peer::{FIRST, Kind},
+    peer::Kind,
 };
 
-pub(crate) fn print_proxies(all: &[Measured]) {
+/// `against`: what they are compared with, in words.
+pub(crate) fn print_proxies(all: &[Measured], against: &str) {
     println!(
-        "| proxy | req/s | CPU µs per request | lowest–highest round | CPU against {FIRST} | added by the filter, µs |"
+        "| proxy | req/s | CPU µs per request | lowest–highest round | CPU against {against} | added by the filter, µs |"
     );
     println!("| --- | --- | --- | --- | --- | --- |");
     for (measured, samples) in ran(all) {
@@ -17,7 +18,8 @@ pub(crate) fn print_proxies(all: &[Measured]) {
             let (_, others) = ran(all).find(|(other, _)| other.name == with)?;
             Some(median(samples.iter().zip(others).map(|(sample, other)| compare(sample.micros, other.micros))))
         };
-        let ratio = compared(FIRST, |micros, first| micros / first).map_or(String::new(), |x| format!("{x:.2} ×"));
+        let ratio =
+            compared(&measured.against, |micros, first| micros / first).map_or(String::new(), |x| format!("{x:.2} ×"));
         let added = match &measured.kind {
             Kind::Filter { without } => compared(without, |micros, without| micros - without),
             Kind::Proxy | Kind::Host => None,

@@ -83,12 +83,12 @@ impl State {
 pub(crate) enum Loading<'a> {
     /// The routes of the plugin meet its failure policy, the rest is served.
     Lenient,
-    /// Nothing is built, but for a plugin whose origin is lenient.
+    /// Nothing is built, unless the plugin's origin is lenient.
     Strict,
-    /// Nothing is built, but for a plugin whose origin is lenient, and only the file of this plugin is looked at: the
-    /// others stay as they are.
+    /// Nothing is built when this plugin does not load, whatever its origin. Only its file is looked at: the others stay
+    /// as they are.
     Only(&'a str),
-    /// Nothing is built, wherever the plugin comes from.
+    /// Nothing is built, whatever the plugin's origin.
     Complete,
 }
 
@@ -98,7 +98,6 @@ impl Loading<'_> {
         match self {
             Self::Lenient => true,
             Self::Strict => plugin.origin.is_lenient(),
-            // A change of this very plugin is refused, whoever put it into the config.
             Self::Only(edited) => plugin.origin.is_lenient() && plugin.name != edited,
             Self::Complete => false,
         }
