@@ -1,4 +1,4 @@
-//! A plugin from its file: compiled, and from the compile cache.
+//! A plugin from its file: compiled, and from the compile cache; and what it takes to start its instances.
 
 use std::{
     ffi::OsStr,
@@ -8,9 +8,12 @@ use std::{
 
 use benches::runtime;
 use serde_json::Value;
-use wasm_host::{Plugin, PluginEngine};
+use wasm_host::{ExchangeFacts, Plugin, PluginChain, PluginEngine};
 
-use crate::{ROUNDS, milliseconds};
+use crate::{ROUNDS, message, milliseconds};
+
+/// Between two looks at the clock.
+const EXCHANGES: u32 = 1_000;
 
 const PLUGINS: [(&str, &str); 4] = [
     ("native: filter", test_guests::NATIVE_FILTER),
@@ -21,18 +24,24 @@ const PLUGINS: [(&str, &str); 4] = [
 
 /// Also of `files`: `FILE.wasm`, or `FILE.wasm=CONFIG.json`.
 pub(crate) fn print(files: &[String]) {
-    println!("| plugin | file | compiled and loaded | from the compile cache |\n| --- | --- | --- | --- |");
+    println!(
+        "| plugin | file | compiled and loaded | from the compile cache | an exchange on a fresh instance |\n\
+         | --- | --- | --- | --- | --- |"
+    );
     let built_in = PLUGINS.map(|(name, file)| (name, file, Value::Null));
     for (name, file, config) in built_in.into_iter().chain(files.iter().map(|given| configured(given))) {
         let cache = tempfile::tempdir().unwrap();
-        let (mut compiled, mut cached) = (Vec::new(), Vec::new());
+        let (mut compiled, mut cached, mut exchanges) = (Vec::new(), Vec::new(), Vec::new());
         load(PluginEngine::builder().cache_dir(cache.path()).build().unwrap(), file, &config);
         for _ in 0..ROUNDS {
-            compiled.push(load(PluginEngine::builder().build().unwrap(), file, &config));
-            cached.push(load(PluginEngine::builder().cache_dir(cache.path()).build().unwrap(), file, &config));
+            let (plugin, took) = load(PluginEngine::builder().build().unwrap(), file, &config);
+            compiled.push(took);
+            exchanges.push(exchange(plugin));
+            cached.push(load(PluginEngine::builder().cache_dir(cache.path()).build().unwrap(), file, &config).1);
         }
         let size = std::fs::metadata(file).unwrap().len().div_ceil(1 << 10);
-        println!("| {name} | {size} KiB | {:.1} ms | {:.2} ms |", milliseconds(&compiled), milliseconds(&cached));
+        let [compiled, cached, exchange] = [compiled, cached, exchanges].map(|times| milliseconds(&times));
+        println!("| {name} | {size} KiB | {compiled:.1} ms | {cached:.2} ms | {:.1} µs |", exchange * 1_000.0);
     }
 }
 
@@ -46,9 +55,23 @@ fn configured(given: &str) -> (&str, &str, Value) {
 }
 
 /// With an engine that knows nothing of it yet. Its first instance is made and configured too.
-fn load(engine: PluginEngine, file: &str, config: &Value) -> Duration {
+fn load(engine: PluginEngine, file: &str, config: &Value) -> (Plugin, Duration) {
     let runtime = runtime();
     let start = Instant::now();
-    runtime.block_on(Plugin::builder("bench").file(file).config(config.clone()).load(&engine)).unwrap();
-    start.elapsed()
+    let plugin = runtime.block_on(Plugin::builder("bench").file(file).config(config.clone()).load(&engine)).unwrap();
+    (plugin, start.elapsed())
+}
+
+/// One of many, each with its request and on an instance of its own, whatever the plugin says to it.
+fn exchange(plugin: Plugin) -> Duration {
+    let chain = PluginChain::new([plugin]).unwrap();
+    runtime().block_on(async {
+        let start = Instant::now();
+        for _ in 0..EXCHANGES {
+            let mut exchange = chain.exchange(ExchangeFacts::default());
+            drop(exchange.on_request(message::request()).await);
+            exchange.finish();
+        }
+        start.elapsed() / EXCHANGES
+    })
 }
