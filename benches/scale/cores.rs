@@ -8,7 +8,7 @@ use std::{
 use benches::runtime;
 use wasm_host::{Plugin, PluginChain, PluginEngine, PoolPolicy, Reuse};
 
-use crate::{ROUNDS, call};
+use crate::{ROUNDS, pass};
 
 const ROUND: Duration = Duration::from_millis(400);
 
@@ -43,7 +43,7 @@ fn calls(chain: &PluginChain) -> f64 {
         let mut calls = 0_u32;
         while start.elapsed() < ROUND {
             for _ in 0..32 {
-                call(chain).await;
+                pass(chain).await;
             }
             calls += 32;
         }

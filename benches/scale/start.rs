@@ -8,9 +8,9 @@ use std::{
 
 use benches::runtime;
 use serde_json::Value;
-use wasm_host::{ExchangeFacts, Plugin, PluginChain, PluginEngine};
+use wasm_host::{Plugin, PluginChain, PluginEngine};
 
-use crate::{ROUNDS, message, milliseconds};
+use crate::{ROUNDS, call, milliseconds};
 
 /// Between two looks at the clock.
 const EXCHANGES: u32 = 1_000;
@@ -68,9 +68,7 @@ fn exchange(plugin: Plugin) -> Duration {
     runtime().block_on(async {
         let start = Instant::now();
         for _ in 0..EXCHANGES {
-            let mut exchange = chain.exchange(ExchangeFacts::default());
-            drop(exchange.on_request(message::request()).await);
-            exchange.finish();
+            drop(call(&chain).await);
         }
         start.elapsed() / EXCHANGES
     })

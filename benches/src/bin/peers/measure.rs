@@ -25,8 +25,8 @@ pub(crate) struct Bench<'b> {
 pub(crate) struct Measured {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The name of what it is compared with.
-    pub(crate) against: String,
+    /// The name of the proxy that it is compared with.
+    pub(crate) against: Option<String>,
     /// One a round; or why it was left out.
     pub(crate) samples: Result<Vec<Sample>, String>,
 }

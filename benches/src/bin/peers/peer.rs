@@ -13,8 +13,8 @@ use crate::programs::{envoy, gateway, haproxy, hyper, nginx, pingora, wasmtime};
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// The name of what it is compared with.
-    pub(crate) against: String,
+    /// The name of the proxy that it is compared with.
+    pub(crate) against: Option<String>,
     /// The gateway's program, when it is not the usual one.
     pub(crate) build: Option<PathBuf>,
     /// Starts it in the foreground.
@@ -72,7 +72,7 @@ pub(crate) fn proxies() -> Vec<Peer> {
 }
 
 pub(crate) fn hosts() -> Vec<Peer> {
-    let host = |name, command| peer(name, Kind::Host, command);
+    let host = |name, command| Peer { against: None, ..peer(name, Kind::Host, command) };
     vec![
         host("`wasmtime serve`, an instance for each request", wasmtime::fresh),
         host("`wasmtime serve`, instances reused", wasmtime::reused),
@@ -90,12 +90,12 @@ pub(crate) fn builds(programs: &[PathBuf]) -> Vec<Peer> {
         (1..).zip(programs).map(|(number, program)| format!("{number}: {}", program.display())).collect();
     let first = names.first().map_or("", String::as_str);
     let others = [proxy(FIRST, nginx::proxy), proxy(HYPER, hyper::proxy)];
-    let others = others.into_iter().map(|other| Peer { against: first.to_owned(), ..other });
+    let others = others.into_iter().map(|other| Peer { against: Some(first.to_owned()), ..other });
     let cases = CASES.iter().flat_map(|(case, command)| {
         names.iter().zip(programs).map(move |(build, program)| Peer {
             name: format!("{build}{case}"),
             kind: if case.is_empty() { Kind::Proxy } else { Kind::Filter { without: build.clone() } },
-            against: format!("{first}{case}"),
+            against: Some(format!("{first}{case}")),
             build: Some(program.clone()),
             command: *command,
         })
@@ -112,5 +112,5 @@ fn filter(name: &str, without: &str, command: Start) -> Peer {
 }
 
 fn peer(name: &str, kind: Kind, command: Start) -> Peer {
-    Peer { name: name.to_owned(), kind, against: FIRST.to_owned(), build: None, command }
+    Peer { name: name.to_owned(), kind, against: Some(FIRST.to_owned()), build: None, command }
 }

@@ -18,8 +18,8 @@ pub(crate) fn print_proxies(all: &[Measured], against: &str) {
             let (_, others) = ran(all).find(|(other, _)| other.name == with)?;
             Some(median(samples.iter().zip(others).map(|(sample, other)| compare(sample.micros, other.micros))))
         };
-        let ratio =
-            compared(&measured.against, |micros, first| micros / first).map_or(String::new(), |x| format!("{x:.2} ×"));
+        let ratio = measured.against.as_deref().and_then(|with| compared(with, |micros, first| micros / first));
+        let ratio = ratio.map_or(String::new(), |x| format!("{x:.2} ×"));
         let added = match &measured.kind {
             Kind::Filter { without } => compared(without, |micros, without| micros - without),
             Kind::Proxy | Kind::Host => None,
