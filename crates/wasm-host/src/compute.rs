@@ -36,25 +36,18 @@ thread_local! {
 /// Waits until the call is back on its own thread. What asks a backend does so there: the backend may know the thread, by
 /// what it keeps for it.
 pub(crate) fn home() -> impl Future<Output = ()> + Send {
-    poll_fn(|_| if IS_COMPUTE_THREAD.get() { Poll::Pending } else { Poll::Ready(()) })
+    poll_fn(|_| if is_compute_thread() { Poll::Pending } else { Poll::Ready(()) })
 }
 
-/// Processor time that this thread has had, in nanoseconds, when it is a compute thread and the system tells. It gives
-/// way to others: what passes on the wall clock says little there.
-pub(crate) fn compute_time() -> Option<u64> {
-    #[cfg(target_os = "linux")]
-    if IS_COMPUTE_THREAD.get() {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
-        return Some(seconds * 1_000_000_000 + nanos);
-    }
-    None
+/// Whether this is one of these threads.
+pub(crate) fn is_compute_thread() -> bool {
+    IS_COMPUTE_THREAD.get()
 }
 
 /// A call that has begun.
 pub(crate) type Underway<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The phases of a plugin whose last call computed for a tick or longer. The next one begins where that one ended up:
+/// The phases of a plugin whose last call computed. The next one begins where that one ended up:
 /// otherwise each call of a plugin that always computes would hold a thread for that first tick.
 #[derive(Debug, Default)]
 pub(crate) struct ComputingPhases(AtomicU16);

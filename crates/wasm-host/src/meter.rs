@@ -11,10 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{compute::compute_time, epoch::EpochTicker, metrics::Took};
+use crate::{compute::is_compute_thread, epoch::EpochTicker, metrics::Took};
 
 /// Stands for the clock of a thread that is not read.
 const NOT_READ: u64 = u64::MAX;
+const HAS_THREAD_CLOCK: bool = cfg!(target_os = "linux");
 
 /// A call went past a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +40,11 @@ pub(crate) struct Meter {
     running_since: AtomicU64,
     /// The clock of the thread at that moment, in nanoseconds, where it is read.
     thread_time_then: AtomicU64,
+    /// Nanoseconds that the guest has computed, at most: where the clock of its thread was not read, it may have waited for a
+    /// processor.
     cpu_used: AtomicU64,
+    /// Those of them of which that clock says so.
+    surely_used: AtomicU64,
     cpu_limit: AtomicU64,
     wall_limit: AtomicU64,
     /// The guest was interrupted to let others run, and waits for nothing.
@@ -57,6 +62,7 @@ impl Meter {
             running_since: AtomicU64::new(0),
             thread_time_then: AtomicU64::new(NOT_READ),
             cpu_used: AtomicU64::new(0),
+            surely_used: AtomicU64::new(0),
             cpu_limit: AtomicU64::new(0),
             wall_limit: AtomicU64::new(0),
             computes: AtomicBool::new(false),
@@ -71,6 +77,7 @@ impl Meter {
         self.running_since.store(now, Relaxed);
         self.thread_time_then.store(NOT_READ, Relaxed);
         self.cpu_used.store(0, Relaxed);
+        self.surely_used.store(0, Relaxed);
         self.computes.store(false, Relaxed);
         self.cpu_limit.store(nanos(cpu), Relaxed);
         self.wall_limit.store(nanos(wall), Relaxed);
@@ -95,13 +102,13 @@ impl Meter {
         }
     }
 
-    /// A tick has come while the guest runs: which deadline has passed, if one has. True: it has computed for a tick or
-    /// longer, and is to let others run.
+    /// A tick has come while the guest runs: which deadline has passed, if one has. True: it computes, and is to let others
+    /// run.
     pub(crate) fn tick(&self) -> Result<bool, Overrun> {
         self.ticker.guest_runs();
         let now = self.now();
-        let cpu = self.cpu_used.load(Relaxed) + self.stretch(now);
-        let cpu_limit = self.cpu_limit.load(Relaxed);
+        self.count(now, thread_time());
+        let (cpu, cpu_limit) = (self.cpu_used.load(Relaxed), self.cpu_limit.load(Relaxed));
         if cpu > cpu_limit {
             return Err(Overrun::Cpu(Duration::from_nanos(cpu_limit)));
         }
@@ -109,10 +116,10 @@ impl Meter {
         if now.saturating_sub(self.started.load(Relaxed)) > wall_limit {
             return Err(Overrun::Wall(Duration::from_nanos(wall_limit)));
         }
-        let computes = cpu >= self.tick;
-        if computes {
+        if cpu >= self.tick {
             self.ticker.guest_computes();
         }
+        let computes = self.has_computed();
         self.computes.store(computes, Relaxed);
         Ok(computes)
     }
@@ -122,16 +129,18 @@ impl Meter {
         self.computes.load(Relaxed)
     }
 
-    /// Whether the call that ended had computed for a tick or longer when it was last interrupted or had to wait.
+    /// Whether the call has surely computed for half a tick or longer, as of when it was last interrupted or had to wait. Two
+    /// looks are a tick apart, and the thread may have done something else meanwhile.
     pub(crate) fn has_computed(&self) -> bool {
-        self.cpu_used.load(Relaxed) >= self.tick
+        2 * self.surely_used.load(Relaxed) >= self.tick
     }
 
     /// The guest runs from now on: what went before, it waited.
     pub(crate) fn go_on(&self) {
         self.ticker.guest_runs();
         self.running_since.store(self.now(), Relaxed);
-        self.thread_time_then.store(compute_time().unwrap_or(NOT_READ), Relaxed);
+        let thread_time = if is_compute_thread() { thread_time() } else { None };
+        self.thread_time_then.store(thread_time.unwrap_or(NOT_READ), Relaxed);
         self.computes.store(false, Relaxed);
     }
 
@@ -151,8 +160,8 @@ impl Meter {
             if let Poll::Ready(output) = call.as_mut().poll(cx) {
                 return Poll::Ready(Ok(output));
             }
-            let now = self.now();
-            self.cpu_used.fetch_add(self.stretch(now), Relaxed);
+            let is_read = self.thread_time_then.load(Relaxed) != NOT_READ;
+            self.count(self.now(), if is_read { thread_time() } else { None });
             has_paused = true;
             if self.computes() {
                 // It is polled again at once, and looked at on the next tick.
@@ -164,19 +173,37 @@ impl Meter {
         .await
     }
 
-    /// Time that the guest has computed since it went on, by the clock of its thread where that is read. Elsewhere a guest
-    /// that runs is looked at now and then: a longer stretch was spent waiting for a processor.
-    fn stretch(&self, now: u64) -> u64 {
-        let then = self.thread_time_then.load(Relaxed);
-        if let Some(thread_time) = compute_time().filter(|_| then != NOT_READ) {
-            return thread_time.saturating_sub(then);
+    /// Counts what the guest has computed since it was last counted or went on: by the clock of its thread, when that was
+    /// read then and is now. Otherwise it is what has passed, and no more than for how long a guest that runs goes without
+    /// being looked at: a longer stretch was spent waiting for a processor.
+    fn count(&self, now: u64, thread_time: Option<u64>) {
+        let then = self.thread_time_then.swap(thread_time.unwrap_or(NOT_READ), Relaxed);
+        let passed = now.saturating_sub(self.running_since.swap(now, Relaxed));
+        let (used, is_sure) = match thread_time {
+            Some(thread_time) if then != NOT_READ => (thread_time.saturating_sub(then), true),
+            _ => (passed.min(self.longest_stretch), !HAS_THREAD_CLOCK),
+        };
+        self.cpu_used.fetch_add(used, Relaxed);
+        if is_sure {
+            self.surely_used.fetch_add(used, Relaxed);
         }
-        now.saturating_sub(self.running_since.load(Relaxed)).min(self.longest_stretch)
     }
 
     fn now(&self) -> u64 {
         nanos(self.origin.elapsed())
     }
+}
+
+/// Nanoseconds of processor time that this thread has had.
+fn thread_time() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
+        Some(seconds * 1_000_000_000 + nanos)
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -185,11 +212,12 @@ fn nanos(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
     use std::{cell::Cell, thread};
 
     use super::*;
+    use crate::compute::{ComputeThreads, Computed};
 
     #[tokio::test]
     async fn a_late_call_that_computes_gets_no_further_tick() {
@@ -207,5 +235,38 @@ mod tests {
         thread::sleep(2 * wall);
         assert_eq!(poll().await, Poll::Ready(Err(Overrun::Wall(wall))));
         assert_eq!(polls.get(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_waits_for_a_processor_does_not_compute() {
+        let tick = Duration::from_millis(1);
+        let meter = Meter::new(EpochTicker::start(tick).unwrap());
+        meter.start(Duration::from_secs(60), Duration::from_secs(60));
+        for _ in 0..3 {
+            thread::sleep(3 * tick);
+            assert_eq!(meter.tick(), Ok(false));
+        }
+        let before = thread_time().unwrap();
+        while thread_time().unwrap() < before + nanos(tick) {}
+        assert_eq!((meter.tick(), meter.has_computed()), (Ok(true), true));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn on_a_compute_thread_only_what_the_thread_has_had_counts() {
+        let tick = Duration::from_millis(1);
+        let meter = Meter::new(EpochTicker::start(tick).unwrap());
+        let call = async move {
+            meter.start(2 * tick, Duration::from_secs(60));
+            meter.go_on();
+            thread::sleep(50 * tick);
+            meter.tick()
+        };
+        let threads = ComputeThreads::new();
+        let Computed::Done(ticked) = threads.go_on(Box::pin(call), Duration::from_secs(20), || true).await else {
+            panic!("it waits for nothing")
+        };
+        assert_eq!(ticked, Ok(false));
     }
 }

@@ -42,19 +42,6 @@ async fn computes_on_another_thread_until_it_is_done() {
     assert!(matches!(go_on(call, true).await, Computed::Done(7)));
 }
 
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn waiting_takes_no_time_of_the_thread() {
-    const WAIT: Duration = Duration::from_millis(50);
-    assert_eq!(compute_time(), None);
-    let call = async {
-        let before = compute_time().unwrap();
-        thread::sleep(WAIT);
-        assert!(u128::from(compute_time().unwrap() - before) < WAIT.as_nanos());
-    };
-    assert!(matches!(go_on(call, true).await, Computed::Done(())));
-}
-
 #[tokio::test]
 async fn what_waits_comes_back() {
     let Computed::Back(call) = go_on(slices(1, 7), false).await else { panic!("it waits") };
