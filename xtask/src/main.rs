@@ -2,6 +2,7 @@
 
 mod packages;
 mod peers;
+mod pgo;
 mod report;
 mod servers;
 
@@ -19,6 +20,7 @@ cargo xtask demo          builds them and starts refgateway with one of them in 
 cargo xtask test          runs every test of the workspace, with the servers they need
 cargo xtask instructions [--accept]
                           counts the instructions of the hot paths and compares them with those that are committed
+cargo xtask pgo           builds refgateway by what it was seen to do under load (profile-guided), into target/pgo/refgateway
 cargo xtask bench-peers [ROUNDS [SECONDS]]
                           installs other proxies, measures refgateway beside them, and writes docs/performance.md";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "demo" => build_plugins().and_then(|directory| demo(&directory, &rest)),
         "test" => test(&rest),
         "instructions" => instructions(&rest),
+        "pgo" => pgo::build(),
         "bench-peers" => peers::bench(&rest),
         "help" | "--help" | "-h" => {
             eprintln!("{HELP}");

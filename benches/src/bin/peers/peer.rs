@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use benches::root;
+
 use crate::programs::{envoy, gateway, haproxy, hyper, nginx, pingora, wasmtime};
 
 /// A program with one config.
@@ -52,8 +54,10 @@ const ENVOY: &str = "Envoy";
 const HAPROXY: &str = "haproxy";
 const HYPER: &str = "hyper alone";
 const GATEWAY: &str = "refgateway";
+const GUIDED: &str = "refgateway, profile-guided build";
 
 pub(crate) fn proxies() -> Vec<Peer> {
+    let guided = |peer| Peer { build: Some(root().join("target/pgo/refgateway")), ..peer };
     vec![
         proxy(FIRST, nginx::proxy),
         proxy(HAPROXY, haproxy::proxy),
@@ -68,6 +72,9 @@ pub(crate) fn proxies() -> Vec<Peer> {
         filter("refgateway, filter, pool `fresh`", GATEWAY, gateway::fresh),
         filter("refgateway, ten filters in the chain, pool `reuse`", GATEWAY, gateway::ten),
         filter("refgateway, one of 1,000 filters on 1,000 routes, pool `reuse`", GATEWAY, gateway::thousand),
+        guided(proxy(GUIDED, gateway::proxy)),
+        guided(filter("refgateway, profile-guided build, filter, pool `reuse`", GUIDED, gateway::reused)),
+        guided(filter("refgateway, profile-guided build, filter, pool `fresh`", GUIDED, gateway::fresh)),
     ]
 }
 
