@@ -41,7 +41,7 @@ const PEERS: [(&str, Install); 7] = [
     ("Pingora", pingora),
     ("`wasmtime serve`", wasmtime),
     ("Extism", extism),
-    ("refgateway, profile-guided", pgo::build),
+    ("refgateway, profile-guided", guided),
 ];
 
 /// The arguments are how many rounds, and how many seconds each peer has in a round.
@@ -114,6 +114,13 @@ fn extism() -> Result<(), String> {
     let mut build = cargo(&["build", "--release", "--locked", "--manifest-path", "benches/extism-peer/Cargo.toml"]);
     done("cargo build", build.args(["--target-dir", "target/extism"]).env("EXTISM_LIBRARY", library))?;
     guest("benches/extism-peer/guest", "wasm32-unknown-unknown")
+}
+
+fn guided() -> Result<(), String> {
+    pgo::build().map_err(|error| {
+        eprintln!("{error}");
+        "`cargo xtask pgo` failed".to_owned()
+    })
 }
 
 /// Builds a peer's guest, and puts it where it is looked for.

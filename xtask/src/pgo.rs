@@ -1,7 +1,7 @@
 //! `pgo`: a gateway arranged by what a build before it was seen to do (profile-guided optimisation).
 
 use std::{
-    env, fs,
+    env, fs, io,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -9,26 +9,29 @@ use std::{
 use crate::{cargo, root, run, servers};
 
 /// Where the program is put, within the workspace.
-pub(crate) const PROGRAM: &str = "target/pgo/refgateway";
+const PROGRAM: &str = "target/pgo/refgateway";
 
 /// Builds a gateway that counts what it runs, gives it work of many kinds, and builds it again by the counts.
 pub(crate) fn build() -> Result<(), String> {
-    servers::ensure()?;
+    servers::ensure_compilers()?;
     let toolchain = Toolchain::find()?;
     let merge = toolchain.profile_tool()?;
-    let work = root().join("target/pgo");
+    let (program, work) = (root().join(PROGRAM), root().join("target/pgo"));
     let (counts, merged) = (work.join("counts"), work.join("merged.profdata"));
 
+    // Nothing is left of an earlier run that fails now.
+    remove(&program)?;
     remove(&counts)?;
     let counting = toolchain.gateway(&work.join("counting"), "-Cprofile-generate=", &counts)?;
-    run(cargo(&["run", "--locked", "--package", "trainer", "--"]).arg(&counting))?;
+    let mut training = cargo(&["run", "--locked", "--package", "trainer", "--"]);
+    run(training.arg(&counting).env_remove("LLVM_PROFILE_FILE"))?;
     run(Command::new(merge).args(["merge", "--output"]).args([&merged, &counts]))?;
 
     // cargo cannot see that the counts are others.
     let guided = work.join("guided");
     remove(&guided)?;
     let gateway = toolchain.gateway(&guided, "-Cprofile-use=", &merged)?;
-    fs::copy(gateway, root().join(PROGRAM)).map_err(|error| format!("{PROGRAM}: {error}"))?;
+    fs::copy(gateway, program).map_err(|error| format!("{PROGRAM}: {error}"))?;
     eprintln!("the gateway is {PROGRAM}");
     Ok(())
 }
@@ -55,8 +58,8 @@ impl Toolchain {
         if tool.exists() { Ok(tool) } else { Err(format!("the component llvm-tools has no {}", tool.display())) }
     }
 
-    /// The gateway of a release build with this flag besides the user's own. With a target named, cargo keeps it from what
-    /// runs during the build.
+    /// The gateway of a release build with this flag, besides those of `RUSTFLAGS`; those of cargo's configs do not count. With
+    /// a target named, cargo keeps it from what runs during the build.
     fn gateway(&self, directory: &Path, flag: &str, path: &Path) -> Result<PathBuf, String> {
         let own = env::var("RUSTFLAGS").unwrap_or_default();
         let flag = format!("{flag}{}", path.display());
@@ -70,13 +73,19 @@ impl Toolchain {
 
 fn rustc(arguments: &[&str]) -> Result<String, String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = Command::new(rustc).args(arguments).current_dir(root()).output().map_err(|error| error.to_string())?;
+    let output = Command::new(&rustc).args(arguments).current_dir(root()).output();
+    let output = output.map_err(|error| format!("`{}`: {error}", rustc.display()))?;
+    if !output.status.success() {
+        return Err(format!("`{} {}` failed ({})", rustc.display(), arguments.join(" "), output.status));
+    }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn remove(directory: &Path) -> Result<(), String> {
-    match directory.exists() {
-        true => fs::remove_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display())),
-        false => Ok(()),
+/// A file, or a directory with all that is in it.
+fn remove(path: &Path) -> Result<(), String> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(format!("{}: {error}", path.display())),
+        _ => Ok(()),
     }
 }

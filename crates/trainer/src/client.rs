@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,15 +17,15 @@ use crate::work::Work;
 
 const CLIENTS: usize = 16;
 const EVENTS: usize = 64;
-/// As browsers send them, and what passes the filters.
-const HEADERS: [(&str, &str); 9] = [
+const SECRET: (&str, &str) = ("authorization", "Bearer secret");
+/// As browsers send them.
+const HEADERS: [(&str, &str); 8] = [
     ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
     ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
     ("accept-language", "en-GB,en;q=0.5"),
     ("accept-encoding", "gzip, deflate, br"),
     ("referer", "https://shop.example/items"),
     ("cookie", "session=0123456789abcdef0123456789abcdef"),
-    ("authorization", "Bearer secret"),
     ("cache-control", "no-cache"),
     ("x-trace", "5f0c1c9e-3d7b-4f61-9c55-0a5f3d1f7c11"),
 ];
@@ -41,7 +41,7 @@ pub(crate) async fn over_http1(gateway: SocketAddr, work: &Work, time: Duration)
             while Instant::now() < until {
                 let (parts, body) = sender.send_request(asked.path_only()).await.unwrap().into_parts();
                 body.collect().await.unwrap();
-                assert!(parts.status.is_success(), "{asked:?}: {parts:?}");
+                assert_eq!(parts.status, asked.answer, "{asked:?}: {parts:?}");
             }
         });
     }
@@ -59,7 +59,7 @@ pub(crate) async fn over_http2(gateway: SocketAddr, work: &Work, time: Duration)
             while Instant::now() < until {
                 let (parts, body) = sender.send_request(asked.whole()).await.unwrap().into_parts();
                 body.collect().await.unwrap();
-                assert!(parts.status.is_success(), "{asked:?}: {parts:?}");
+                assert_eq!(parts.status, asked.answer, "{asked:?}: {parts:?}");
             }
         });
     }
@@ -77,6 +77,8 @@ async fn connect(gateway: SocketAddr) -> TokioIo<TcpStream> {
 struct Asked {
     target: Uri,
     body: Bytes,
+    secret: Option<(&'static str, &'static str)>,
+    answer: StatusCode,
 }
 
 impl Asked {
@@ -84,14 +86,17 @@ impl Asked {
         let event = format!("data: {}\n\n", "x".repeat(200));
         let body = if work.has_body { event.repeat(EVENTS).into() } else { Bytes::new() };
         let target = format!("http://{gateway}/{}/items?page=3", work.name);
-        Self { target: target.parse().unwrap(), body }
+        let (secret, answer) =
+            if work.is_refused { (None, StatusCode::UNAUTHORIZED) } else { (Some(SECRET), StatusCode::OK) };
+        Self { target: target.parse().unwrap(), body, secret, answer }
     }
 
     /// With the whole target, as HTTP/2 wants it.
     fn whole(&self) -> Request<Full<Bytes>> {
         let method = if self.body.is_empty() { Method::GET } else { Method::POST };
         let request = Request::builder().method(method).uri(self.target.clone());
-        let request = HEADERS.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request =
+            HEADERS.iter().chain(&self.secret).fold(request, |request, (name, value)| request.header(*name, *value));
         request.body(Full::new(self.body.clone())).unwrap()
     }
 

@@ -5,7 +5,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -15,6 +15,11 @@ use tokio::{net::TcpStream, time};
 use crate::work::{WORK, Work};
 
 const SOON: Duration = Duration::from_millis(20);
+/// Longer than it takes to start, or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// No request fails because the machine is busy.
+const LIMITS: &str = "limits = { cpu = \"10s\", wall = \"60s\" }";
 
 /// A running gateway with a route for each kind of work.
 #[derive(Debug)]
@@ -32,33 +37,52 @@ impl Gateway {
         let file = directory.path().join("gateway.toml");
         fs::write(&file, config(address, upstream, access_log)).unwrap();
         let mut command = Command::new(program);
-        command.args(["run", "--config"]).arg(file);
+        command.args(["run", "--config"]).arg(file).stdout(Stdio::null());
         if access_log {
             command.env("RUST_LOG", "info").stderr(Stdio::null());
         } else {
             command.env("RUST_LOG", "warn");
         }
-        let mut process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        while TcpStream::connect(address).await.is_err() {
-            if let Some(status) = process.try_wait().unwrap() {
-                panic!("{} ended ({status})", program.display());
+        let process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let mut gateway = Self { process, address, _directory: directory };
+        time::timeout(PATIENCE, gateway.listens()).await.expect("the gateway takes no connections");
+        gateway
+    }
+
+    async fn listens(&mut self) {
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("the gateway ended ({status})");
+            }
+            if TcpStream::connect(self.address).await.is_ok() {
+                return;
             }
             time::sleep(SOON).await;
         }
-        Self { process, address, _directory: directory }
     }
 
     /// Has it end by itself, and so write down what it counted.
     pub(crate) async fn end(mut self) {
         assert!(Command::new("kill").arg(self.process.id().to_string()).status().unwrap().success());
         // The clients' connections end meanwhile.
-        let status = loop {
+        let status = time::timeout(PATIENCE, self.ends()).await.expect("the gateway does not end");
+        assert!(status.success(), "the gateway ended ({status})");
+    }
+
+    async fn ends(&mut self) -> ExitStatus {
+        loop {
             match self.process.try_wait().unwrap() {
-                Some(status) => break status,
+                Some(status) => return status,
                 None => time::sleep(SOON).await,
             }
-        };
-        assert!(status.success(), "the gateway ended ({status})");
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -80,7 +104,7 @@ services = [{{ name = "upstream", upstreams = [{{ url = "http://{upstream}" }}] 
         )
         .unwrap();
         if let Some((file, settings)) = plugin {
-            writeln!(config, "[[plugins]]\nname = \"{name}\"\nfile = \"{file}\"\n{settings}").unwrap();
+            writeln!(config, "[[plugins]]\nname = \"{name}\"\nfile = \"{file}\"\n{LIMITS}\n{settings}").unwrap();
         }
     }
     config

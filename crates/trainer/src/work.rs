@@ -11,12 +11,15 @@ pub(crate) struct Work {
     pub(crate) plugin: Option<(&'static str, &'static str)>,
     /// Events to send, and to be sent back.
     pub(crate) has_body: bool,
+    /// By the plugin, which is not told the secret.
+    pub(crate) is_refused: bool,
 }
 
-pub(crate) const WORK: [Work; 12] = [
-    Work { name: "none", plugin: None, has_body: false },
-    Work { name: "none-body", plugin: None, has_body: true },
+pub(crate) const WORK: [Work; 13] = [
+    Work { plugin: None, ..head("none", "", "") },
+    Work { plugin: None, ..body("none-body", "", "") },
     head("reused", NATIVE_FILTER, ""),
+    Work { is_refused: true, ..head("refused", NATIVE_FILTER, "") },
     head("fresh", NATIVE_FILTER, "pool = { mode = \"fresh\" }"),
     head("aegis", AEGIS_FILTER, ""),
     head("blitz", BLITZ_FILTER, ""),
@@ -32,7 +35,7 @@ const BUFFERED: &str = "config = { request = { mode = \"buffer\", bytes = 104857
                         response = { mode = \"buffer\", bytes = 1048576 } }";
 
 const fn head(name: &'static str, file: &'static str, settings: &'static str) -> Work {
-    Work { name, plugin: Some((file, settings)), has_body: false }
+    Work { name, plugin: Some((file, settings)), has_body: false, is_refused: false }
 }
 
 const fn body(name: &'static str, file: &'static str, settings: &'static str) -> Work {

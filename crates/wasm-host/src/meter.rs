@@ -15,6 +15,7 @@ use crate::{compute::is_compute_thread, epoch::EpochTicker, metrics::Took};
 
 /// Stands for the clock of a thread that is not read.
 const NOT_READ: u64 = u64::MAX;
+/// Elsewhere what passes counts for what a guest has computed.
 const HAS_THREAD_CLOCK: bool = cfg!(target_os = "linux");
 
 /// A call went past a deadline.
@@ -37,14 +38,15 @@ pub(crate) struct Meter {
     /// Nanoseconds that a guest can run without being looked at.
     longest_stretch: u64,
     started: AtomicU64,
-    running_since: AtomicU64,
-    /// The clock of the thread at that moment, in nanoseconds, where it is read.
+    counted_until: AtomicU64,
+    /// The clock of the thread at that moment, in nanoseconds, where it was read.
     thread_time_then: AtomicU64,
     /// Nanoseconds that the guest has computed, at most: where the clock of its thread was not read, it may have waited for a
     /// processor.
     cpu_used: AtomicU64,
-    /// Those of them of which that clock says so.
+    /// Those of them that it surely has computed.
     surely_used: AtomicU64,
+    has_computed: AtomicBool,
     cpu_limit: AtomicU64,
     wall_limit: AtomicU64,
     /// The guest was interrupted to let others run, and waits for nothing.
@@ -59,10 +61,11 @@ impl Meter {
             longest_stretch: nanos(ticker.longest_pause()),
             ticker,
             started: AtomicU64::new(0),
-            running_since: AtomicU64::new(0),
+            counted_until: AtomicU64::new(0),
             thread_time_then: AtomicU64::new(NOT_READ),
             cpu_used: AtomicU64::new(0),
             surely_used: AtomicU64::new(0),
+            has_computed: AtomicBool::new(false),
             cpu_limit: AtomicU64::new(0),
             wall_limit: AtomicU64::new(0),
             computes: AtomicBool::new(false),
@@ -74,10 +77,11 @@ impl Meter {
         self.ticker.guest_runs();
         let now = self.now();
         self.started.store(now, Relaxed);
-        self.running_since.store(now, Relaxed);
+        self.counted_until.store(now, Relaxed);
         self.thread_time_then.store(NOT_READ, Relaxed);
         self.cpu_used.store(0, Relaxed);
         self.surely_used.store(0, Relaxed);
+        self.has_computed.store(false, Relaxed);
         self.computes.store(false, Relaxed);
         self.cpu_limit.store(nanos(cpu), Relaxed);
         self.wall_limit.store(nanos(wall), Relaxed);
@@ -103,11 +107,12 @@ impl Meter {
     }
 
     /// A tick has come while the guest runs: which deadline has passed, if one has. True: it computes, and is to let others
-    /// run.
+    /// run. So it does when it surely has for a tick, or for half of one since it was last looked at: the clock of its thread
+    /// tells it from one that lost its processor, and may be read at the first look only.
     pub(crate) fn tick(&self) -> Result<bool, Overrun> {
         self.ticker.guest_runs();
         let now = self.now();
-        self.count(now, thread_time());
+        let lately = self.count(now, thread_time());
         let (cpu, cpu_limit) = (self.cpu_used.load(Relaxed), self.cpu_limit.load(Relaxed));
         if cpu > cpu_limit {
             return Err(Overrun::Cpu(Duration::from_nanos(cpu_limit)));
@@ -119,8 +124,11 @@ impl Meter {
         if cpu >= self.tick {
             self.ticker.guest_computes();
         }
-        let computes = self.has_computed();
+        let computes = 2 * lately >= self.tick || self.surely_used.load(Relaxed) >= self.tick;
         self.computes.store(computes, Relaxed);
+        if computes {
+            self.has_computed.store(true, Relaxed);
+        }
         Ok(computes)
     }
 
@@ -129,17 +137,18 @@ impl Meter {
         self.computes.load(Relaxed)
     }
 
-    /// Whether the call has surely computed for half a tick or longer, as of when it was last interrupted or had to wait. Two
-    /// looks are a tick apart, and the thread may have done something else meanwhile.
+    /// Whether a tick has found that the call computes.
     pub(crate) fn has_computed(&self) -> bool {
-        2 * self.surely_used.load(Relaxed) >= self.tick
+        self.has_computed.load(Relaxed)
     }
 
-    /// The guest runs from now on: what went before, it waited.
+    /// The guest runs from now on: what went before, it waited. The clock of the thread is a system call, for those who may
+    /// have computed already.
     pub(crate) fn go_on(&self) {
         self.ticker.guest_runs();
-        self.running_since.store(self.now(), Relaxed);
-        let thread_time = if is_compute_thread() { thread_time() } else { None };
+        self.counted_until.store(self.now(), Relaxed);
+        let is_read = is_compute_thread() || self.cpu_used.load(Relaxed) >= self.tick;
+        let thread_time = is_read.then(thread_time).flatten();
         self.thread_time_then.store(thread_time.unwrap_or(NOT_READ), Relaxed);
         self.computes.store(false, Relaxed);
     }
@@ -161,7 +170,7 @@ impl Meter {
                 return Poll::Ready(Ok(output));
             }
             let is_read = self.thread_time_then.load(Relaxed) != NOT_READ;
-            self.count(self.now(), if is_read { thread_time() } else { None });
+            self.count(self.now(), is_read.then(thread_time).flatten());
             has_paused = true;
             if self.computes() {
                 // It is polled again at once, and looked at on the next tick.
@@ -175,18 +184,17 @@ impl Meter {
 
     /// Counts what the guest has computed since it was last counted or went on: by the clock of its thread, when that was
     /// read then and is now. Otherwise it is what has passed, and no more than for how long a guest that runs goes without
-    /// being looked at: a longer stretch was spent waiting for a processor.
-    fn count(&self, now: u64, thread_time: Option<u64>) {
+    /// being looked at: a longer stretch was spent waiting for a processor. What it is by that clock.
+    fn count(&self, now: u64, thread_time: Option<u64>) -> u64 {
         let then = self.thread_time_then.swap(thread_time.unwrap_or(NOT_READ), Relaxed);
-        let passed = now.saturating_sub(self.running_since.swap(now, Relaxed));
-        let (used, is_sure) = match thread_time {
-            Some(thread_time) if then != NOT_READ => (thread_time.saturating_sub(then), true),
-            _ => (passed.min(self.longest_stretch), !HAS_THREAD_CLOCK),
-        };
+        let passed = now.saturating_sub(self.counted_until.swap(now, Relaxed));
+        let by_clock = thread_time.filter(|_| then != NOT_READ).map(|thread_time| thread_time.saturating_sub(then));
+        let used = by_clock.unwrap_or(passed.min(self.longest_stretch));
         self.cpu_used.fetch_add(used, Relaxed);
-        if is_sure {
+        if by_clock.is_some() || !HAS_THREAD_CLOCK {
             self.surely_used.fetch_add(used, Relaxed);
         }
+        by_clock.unwrap_or(0)
     }
 
     fn now(&self) -> u64 {
@@ -217,6 +225,7 @@ mod tests {
     use std::{cell::Cell, thread};
 
     use super::*;
+    #[cfg(target_os = "linux")]
     use crate::compute::{ComputeThreads, Computed};
 
     #[tokio::test]
@@ -247,9 +256,28 @@ mod tests {
             thread::sleep(3 * tick);
             assert_eq!(meter.tick(), Ok(false));
         }
-        let before = thread_time().unwrap();
-        while thread_time().unwrap() < before + nanos(tick) {}
+        compute(tick);
         assert_eq!((meter.tick(), meter.has_computed()), (Ok(true), true));
+    }
+
+    /// For so long, by the thread's clock.
+    #[cfg(target_os = "linux")]
+    fn compute(time: Duration) {
+        let before = thread_time().unwrap();
+        while thread_time().unwrap() < before + nanos(time) {}
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_short_wait_does_not_hide_that_a_call_computes() {
+        let tick = Duration::from_millis(1);
+        let meter = Meter::new(EpochTicker::start(tick).unwrap());
+        meter.start(Duration::from_secs(60), Duration::from_secs(60));
+        compute(2 * tick);
+        assert_eq!(meter.tick(), Ok(false));
+        meter.go_on();
+        compute(tick);
+        assert_eq!(meter.tick(), Ok(true));
     }
 
     #[cfg(target_os = "linux")]

@@ -13,6 +13,8 @@ pub(crate) struct Answers {
     held_up: usize,
     /// Requests without a 200.
     pub(crate) failed: usize,
+    /// The share of the time that the proxy's processor worked for it.
+    pub(crate) busy: f64,
 }
 
 impl Answers {

@@ -1,6 +1,10 @@
 //! What is measured.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use benches::{PROXY_PROCESSOR, Server, free_address, hyper_alone};
 use test_guests::{NATIVE_FILTER, NATIVE_MISBEHAVE};
@@ -71,11 +75,13 @@ impl Case {
         let server = load.serve_during(|| Server::start(command, PROXY_PROCESSOR, address));
         load.connect(address);
         load.ask(Pace::AtOnce, Duration::from_secs(1));
-        let answers = match self.beside {
+        let (since, before) = (Instant::now(), server.processor_time());
+        let mut answers = match self.beside {
             Beside::Nothing => load.ask(pace, time),
             Beside::Spinner => disturb::spinning(address, || load.ask(pace, time)),
             Beside::Reloads => disturb::reloading(&server, &filter, || load.ask(pace, time)),
         };
+        answers.busy = (server.processor_time() - before).as_secs_f64() / since.elapsed().as_secs_f64();
         load.disconnect();
         answers
     }

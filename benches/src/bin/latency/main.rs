@@ -41,8 +41,9 @@ fn main() {
 
     println!("{capacity:.0} requests a second with one filter; below, {rate:.0} a second.\n");
     println!(
-        "| case | p50 | p99 | p99 of the calmest round | p99.9 | slowest | left out | not answered 200 |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| case | p50 | p99 | p99 of the calmest round | p99.9 | slowest | left out | not answered 200 \
+         | processor |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
     for (case, answers) in CASES.iter().zip(&answers) {
         print_row(case, answers);
@@ -58,8 +59,9 @@ fn main() {
     }
 }
 
-/// Medians of the rounds; the least p99 of a round, because what the machine holds up it seldom holds up in each; the
-/// slowest of all answers, the mean of the shares that were left out, and all failures.
+/// Medians of the rounds, also of how busy the proxy's processor was; the least p99 of a round, because what the machine
+/// holds up it seldom holds up in each; the slowest of all answers, the mean of the shares that were left out, and all
+/// failures.
 fn print_row(case: &Case, rounds: &[Answers]) {
     let within: Vec<_> = rounds.iter().filter_map(|answers| answers.within([0.5, 0.99, 0.999, 1.0])).collect();
     if within.is_empty() {
@@ -71,10 +73,11 @@ fn print_row(case: &Case, rounds: &[Answers]) {
     let calmest = within.iter().map(|[_, p99, ..]| micros(p99)).fold(f64::INFINITY, f64::min);
     let slowest = within.iter().filter_map(|all| all.last()).map(micros).fold(0.0, f64::max);
     let left_out = 100.0 * rounds.iter().map(Answers::held_up).sum::<f64>() / rounds.len() as f64;
+    let busy = 100.0 * median(rounds.iter().map(|answers| answers.busy));
     let failed: usize = rounds.iter().map(|answers| answers.failed).sum();
     println!(
         "| {} | {p50:.0} µs | {p99:.0} µs | {calmest:.0} µs | {p999:.0} µs | {slowest:.0} µs | {left_out:.0} % \
-         | {failed} |",
+         | {failed} | {busy:.0} % |",
         case.name
     );
 }
