@@ -1,5 +1,5 @@
-//! Threads for guests that compute: a call that does not return within a tick goes on there, so that the thread it was
-//! made on serves others. A call comes back to its own thread when it waits for the host. These threads give way to
+//! Threads for guests that compute: a call that computes from one tick to the next goes on there, so that the thread it
+//! was made on serves others. A call comes back to its own thread when it waits for the host. These threads give way to
 //! others: calls that do not compute come first.
 
 use std::{

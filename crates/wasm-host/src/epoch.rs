@@ -29,7 +29,7 @@ pub(crate) struct EpochTicker {
     engines: Mutex<Vec<EngineWeak>>,
     /// Guests have run lately.
     is_needed: AtomicBool,
-    /// Ticks since a guest has computed for a tick or longer, at most [`CALM`].
+    /// Ticks since a guest may have computed for a tick or longer, at most [`CALM`].
     calm: AtomicU32,
     wake: Sender<()>,
 }
@@ -70,7 +70,7 @@ impl EpochTicker {
         }
     }
 
-    /// Told when a guest that is looked at has computed for a tick or longer.
+    /// Told when a guest that is looked at may have computed for a tick or longer.
     pub(crate) fn guest_computes(&self) {
         if self.calm.swap(0, Relaxed) == CALM {
             let _ = self.wake.send(());
