@@ -206,9 +206,8 @@ impl Meter {
 fn thread_time() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
-        Some(seconds * 1_000_000_000 + nanos)
+        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).ok()?;
+        Some(nanos(time.into()))
     }
     #[cfg(not(target_os = "linux"))]
     None
