@@ -41,7 +41,7 @@ const PEERS: [(&str, Install); 7] = [
     ("Pingora", pingora),
     ("`wasmtime serve`", wasmtime),
     ("Extism", extism),
-    ("refgateway, profile-guided", guided),
+    ("refgateway, profile-guided", || done("cargo xtask pgo", pgo::build())),
 ];
 
 /// The arguments are how many rounds, and how many seconds each peer has in a round.
@@ -84,9 +84,9 @@ fn python(package: &str) -> Result<PathBuf, String> {
     let environment = root().join("target/peers/python");
     let pip = environment.join("bin/pip");
     if !pip.exists() {
-        done("python3 -m venv", Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        done("python3 -m venv", run(Command::new("python3").args(["-m", "venv"]).arg(&environment)))?;
     }
-    done(&format!("pip install {package}"), Command::new(pip).args(["install", "--quiet", package]))?;
+    done(&format!("pip install {package}"), run(Command::new(pip).args(["install", "--quiet", package])))?;
     let versions = fs::read_dir(environment.join("lib")).map_err(|error| error.to_string())?;
     let mut packages = versions.flatten().map(|version| version.path().join("site-packages"));
     packages.find(|packages| packages.exists()).ok_or_else(|| "its Python has no packages".to_owned())
@@ -95,7 +95,7 @@ fn python(package: &str) -> Result<PathBuf, String> {
 fn pingora() -> Result<(), String> {
     debian(&[CMAKE])?;
     let mut build = cargo(&["build", "--release", "--locked", "--manifest-path", "benches/pingora-proxy/Cargo.toml"]);
-    done("cargo build", build.args(["--target-dir", "target/pingora"]))
+    done("cargo build", run(build.args(["--target-dir", "target/pingora"])))
 }
 
 /// In the version of the gateway's own wasmtime.
@@ -104,7 +104,7 @@ fn wasmtime() -> Result<(), String> {
         let version = report::locked("Cargo.lock", "wasmtime").ok_or("Cargo.lock has no wasmtime")?;
         let mut install = cargo(&["install", "wasmtime-cli", "--locked", "--root", "target/peers"]);
         install.args(["--target-dir", "target/peers/build", "--version", &version]);
-        done(&format!("cargo install wasmtime-cli {version}"), &mut install)?;
+        done(&format!("cargo install wasmtime-cli {version}"), run(&mut install))?;
     }
     guest("benches/serve-guest", "wasm32-wasip2")
 }
@@ -112,15 +112,8 @@ fn wasmtime() -> Result<(), String> {
 fn extism() -> Result<(), String> {
     let library = python("extism-sys")?.join("extism_sys");
     let mut build = cargo(&["build", "--release", "--locked", "--manifest-path", "benches/extism-peer/Cargo.toml"]);
-    done("cargo build", build.args(["--target-dir", "target/extism"]).env("EXTISM_LIBRARY", library))?;
+    done("cargo build", run(build.args(["--target-dir", "target/extism"]).env("EXTISM_LIBRARY", library)))?;
     guest("benches/extism-peer/guest", "wasm32-unknown-unknown")
-}
-
-fn guided() -> Result<(), String> {
-    pgo::build().map_err(|error| {
-        eprintln!("{error}");
-        "`cargo xtask pgo` failed".to_owned()
-    })
 }
 
 /// Builds a peer's guest, and puts it where it is looked for.
@@ -131,8 +124,8 @@ fn guest(package: &str, target: &str) -> Result<(), String> {
 }
 
 /// Says what failed without the paths of this machine, for the report.
-fn done(what: &str, command: &mut Command) -> Result<(), String> {
-    run(command).map_err(|error| {
+fn done(what: &str, result: Result<(), String>) -> Result<(), String> {
+    result.map_err(|error| {
         eprintln!("{error}");
         format!("`{what}` failed")
     })

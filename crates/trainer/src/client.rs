@@ -3,9 +3,12 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::{http1, http2};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
@@ -36,14 +39,8 @@ pub(crate) async fn over_http1(gateway: SocketAddr, work: &Work, time: Duration)
     for _ in 0..CLIENTS {
         let (mut sender, connection) = http1::handshake(connect(gateway).await).await.unwrap();
         spawn_local(connection);
-        let (asked, until) = (Asked::new(gateway, work), Instant::now() + time);
-        clients.spawn_local(async move {
-            while Instant::now() < until {
-                let (parts, body) = sender.send_request(asked.path_only()).await.unwrap().into_parts();
-                body.collect().await.unwrap();
-                assert_eq!(parts.status, asked.answer, "{asked:?}: {parts:?}");
-            }
-        });
+        let asked = Asked::new(gateway, work);
+        clients.spawn_local(ask(asked, time, async move |asked| sender.send_request(asked.path_only()).await));
     }
     clients.join_all().await;
 }
@@ -54,16 +51,20 @@ pub(crate) async fn over_http2(gateway: SocketAddr, work: &Work, time: Duration)
     spawn_local(connection);
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
-        let (mut sender, asked, until) = (sender.clone(), Asked::new(gateway, work), Instant::now() + time);
-        clients.spawn_local(async move {
-            while Instant::now() < until {
-                let (parts, body) = sender.send_request(asked.whole()).await.unwrap().into_parts();
-                body.collect().await.unwrap();
-                assert_eq!(parts.status, asked.answer, "{asked:?}: {parts:?}");
-            }
-        });
+        let (mut sender, asked) = (sender.clone(), Asked::new(gateway, work));
+        clients.spawn_local(ask(asked, time, async move |asked| sender.send_request(asked.whole()).await));
     }
     clients.join_all().await;
+}
+
+/// One client. Every answer has to be the expected one.
+async fn ask(asked: Asked, time: Duration, mut send: impl AsyncFnMut(&Asked) -> hyper::Result<Response<Incoming>>) {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        let (parts, body) = send(&asked).await.unwrap().into_parts();
+        body.collect().await.unwrap();
+        assert_eq!(parts.status, asked.answer, "{asked:?}: {parts:?}");
+    }
 }
 
 async fn connect(gateway: SocketAddr) -> TokioIo<TcpStream> {
@@ -104,7 +105,7 @@ impl Asked {
     fn path_only(&self) -> Request<Full<Bytes>> {
         let mut request = self.whole();
         let host = self.target.authority().unwrap().as_str().parse().unwrap();
-        request.headers_mut().insert(http::header::HOST, host);
+        request.headers_mut().insert(header::HOST, host);
         *request.uri_mut() = self.target.path_and_query().unwrap().clone().into();
         request
     }

@@ -107,8 +107,8 @@ impl Meter {
     }
 
     /// A tick has come while the guest runs: which deadline has passed, if one has. True: it computes, and is to let others
-    /// run. So it does when it surely has for a tick, or for half of one since it was last looked at: the clock of its thread
-    /// tells it from one that lost its processor, and may be read at the first look only.
+    /// run. So it does when it surely has for a tick in all, or for half of one since it was last looked at. A first look is
+    /// sure of nothing: the guest may have lost its processor, and the clock of its thread is read from then on.
     pub(crate) fn tick(&self) -> Result<bool, Overrun> {
         self.ticker.guest_runs();
         let now = self.now();
@@ -227,9 +227,11 @@ mod tests {
     #[cfg(target_os = "linux")]
     use crate::compute::{ComputeThreads, Computed};
 
+    const TICK: Duration = Duration::from_millis(1);
+
     #[tokio::test]
     async fn a_late_call_that_computes_gets_no_further_tick() {
-        let meter = Meter::new(EpochTicker::start(Duration::from_millis(1)).unwrap());
+        let meter = Meter::new(EpochTicker::start(TICK).unwrap());
         let wall = Duration::from_millis(10);
         meter.start(Duration::from_secs(60), wall);
         let polls = Cell::new(0);
@@ -245,17 +247,23 @@ mod tests {
         assert_eq!(polls.get(), 1);
     }
 
+    /// In a call that may compute for so long.
+    #[cfg(target_os = "linux")]
+    fn started(cpu: Duration) -> Meter {
+        let meter = Meter::new(EpochTicker::start(TICK).unwrap());
+        meter.start(cpu, Duration::from_secs(60));
+        meter
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn who_waits_for_a_processor_does_not_compute() {
-        let tick = Duration::from_millis(1);
-        let meter = Meter::new(EpochTicker::start(tick).unwrap());
-        meter.start(Duration::from_secs(60), Duration::from_secs(60));
+        let meter = started(Duration::from_secs(60));
         for _ in 0..3 {
-            thread::sleep(3 * tick);
+            thread::sleep(3 * TICK);
             assert_eq!(meter.tick(), Ok(false));
         }
-        compute(tick);
+        compute(TICK);
         assert_eq!((meter.tick(), meter.has_computed()), (Ok(true), true));
     }
 
@@ -269,25 +277,21 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_short_wait_does_not_hide_that_a_call_computes() {
-        let tick = Duration::from_millis(1);
-        let meter = Meter::new(EpochTicker::start(tick).unwrap());
-        meter.start(Duration::from_secs(60), Duration::from_secs(60));
-        compute(2 * tick);
+        let meter = started(Duration::from_secs(60));
+        compute(2 * TICK);
         assert_eq!(meter.tick(), Ok(false));
         meter.go_on();
-        compute(tick);
+        compute(TICK);
         assert_eq!(meter.tick(), Ok(true));
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn on_a_compute_thread_only_what_the_thread_has_had_counts() {
-        let tick = Duration::from_millis(1);
-        let meter = Meter::new(EpochTicker::start(tick).unwrap());
+        let meter = started(2 * TICK);
         let call = async move {
-            meter.start(2 * tick, Duration::from_secs(60));
             meter.go_on();
-            thread::sleep(50 * tick);
+            thread::sleep(50 * TICK);
             meter.tick()
         };
         let threads = ComputeThreads::new();
